@@ -184,6 +184,7 @@ from storage.model import (
     TenantSpec,
     TrainingRecord,
     Trait,
+    UnreadableLine,
     Use,
     Verdict,
 )
@@ -366,6 +367,7 @@ __all__ = [
     "Unavailable",
     "UnknownClass",
     "UnknownTenant",
+    "UnreadableLine",
     "Use",
     "Verdict",
     "WitnessAhead",

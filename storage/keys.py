@@ -140,10 +140,11 @@ def _local(
     clock: Clock,
     uptime: Callable[[], timedelta] | None = None,
 ) -> LocalKeyService:
+    pinned, problem = pinned_keys(approvers)
     return LocalKeyService(
         roots,
         register,
-        pinned_keys(approvers)[0],
+        problem or pinned,
         region=region.name,
         topology=topology,
         clock=clock,

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
-from tests.support.catalogs.kept_connections import kept_connections
 from tests.support.catalogs.statements import shared_statements
 
 pytest_plugins = ["storage.testing"]
@@ -31,11 +30,4 @@ def pytest_collection_finish() -> None:
 def statements() -> Iterator[None]:
     """Compile each SQL statement once."""
     with shared_statements():
-        yield
-
-
-@pytest.fixture(scope="session", autouse=True)
-def connections() -> Iterator[None]:
-    """Keep connections from one store to the next."""
-    with kept_connections():
         yield

@@ -20,7 +20,7 @@ depends_on: str | Sequence[str] | None = None
 
 kind: str = "pre"
 
-FUNCTION = "forget_training(timestamptz, integer)"
+FUNCTION = "forget_training(timestamptz, uuid[], bytea[], integer)"
 
 
 def upgrade() -> None:

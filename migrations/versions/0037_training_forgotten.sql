@@ -2,8 +2,12 @@
 -- reads. 0037_training_forgotten.py runs this file with the schema of the catalog in the place of "ours".
 --
 -- A use stays while its record does, while an erasure of its tenant is open, and until its run has
--- confirmed, before that moment too, that it has nothing of what an erasure took.
-CREATE FUNCTION forget_training(before timestamptz, most integer) RETURNS integer
+-- confirmed, before that moment too, that it has nothing of what an erasure took. "of_reads" and
+-- "of_uids" are the uses that may go: the worker looks for their rows in "record", which it owns, so that
+-- no code of its own runs with the rights of the owner.
+CREATE FUNCTION forget_training(
+  before timestamptz, of_reads uuid[], of_uids bytea[], most integer
+) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -12,11 +16,11 @@ DECLARE
   reads integer;
 BEGIN
   WITH over AS (
-    SELECT u.read_id, u.uid FROM ours.training_use u
+    SELECT u.read_id, u.uid FROM unnest(of_reads, of_uids) AS given (read_id, uid)
+    JOIN ours.training_use u ON u.read_id = given.read_id AND u.uid = given.uid
     WHERE u.at < cutoff
       AND NOT EXISTS (SELECT FROM ours.file f WHERE f.tenant = u.tenant AND f.uid = u.uid)
       AND NOT EXISTS (SELECT FROM ours.held h WHERE h.tenant = u.tenant AND h.uid = u.uid)
-      AND NOT EXISTS (SELECT FROM ours.record r WHERE r.tenant = u.tenant AND r.uid = u.uid)
       AND NOT EXISTS (
         SELECT FROM ours.erasure e WHERE e.tenant = u.tenant AND e.state <> 'complete'
       )
@@ -27,7 +31,7 @@ BEGIN
           WHERE k.read_id = x.read_id AND k.listed >= x.at AND k.confirmed < cutoff
         )
       )
-    ORDER BY u.at LIMIT most FOR UPDATE OF u SKIP LOCKED
+    FOR UPDATE OF u SKIP LOCKED
   ), listed AS (
     DELETE FROM ours.training_exclusion x USING over o
     WHERE x.read_id = o.read_id AND x.uid = o.uid

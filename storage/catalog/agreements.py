@@ -151,6 +151,15 @@ def ended(today: date) -> Select[str]:
     return select(a.tenant).where(a.kind == "dpa", _standing(a)).group_by(a.tenant).having(over)
 
 
+def in_force_between(
+    tenant: ColumnElement[str], first: ColumnElement[date], last: date
+) -> ColumnElement[bool]:
+    """SQL: whether a tenant had an agreement to process data in force on one of those days."""
+    begins = func.greatest(first, a.since)
+    mine = (a.tenant == tenant, a.kind == "dpa", begins <= last)
+    return exists().where(*mine, or_(a.until.is_(None), a.until > begins), _standing(a))
+
+
 def count_ended(connection: Connection, today: date, most: int) -> int:
     """Return how many tenants had agreements of which none is in force any more, up to ``most``."""
     over = func.bool_and(and_(a.until.is_not(None), a.until <= today))

@@ -92,6 +92,11 @@ def newest(connection: Connection, trust: Trust) -> SignedRoot | None:
     return next(_signed(connection, trust), None)
 
 
+def newest_whole(connection: Connection, trust: Trust) -> SignedRoot | None:
+    """Return the newest checkpoint of which the catalog has the lines."""
+    return next(_signed(connection, trust, c.size <= log.following(connection)), None)
+
+
 def of_size(connection: Connection, trust: Trust, size: int) -> SignedRoot | None:
     """Return the checkpoint of a size."""
     return next(_signed(connection, trust, c.size == size), None)

@@ -24,8 +24,8 @@ from storage.catalog import agreements
 from storage.catalog import tables as t
 from storage.catalog.counting import count_up_to
 from storage.catalog.tables import Moment
-from storage.model import ExitKind, ExitState, LineKind, TenantExit
-from storage.policy import ExitReason
+from storage.model import Agreement, ExitKind, ExitState, LineKind, TenantExit
+from storage.policy import ExitReason, current, has_lapsed
 
 c, s, gone, line = t.exit_choice.c, t.exit_step.c, t.tenant_removal.c, t.log_line.c
 
@@ -83,10 +83,12 @@ def of_erasure(connection: Connection, erasure: UUID) -> UUID | None:
 
 
 def due(today: date) -> Select[UUID]:
-    """SQL: choices to carry out: the day has come, and no agreement is or will be in force."""
-    return select(c.id).where(
-        c.exit_on <= today, *_confirmed(), c.tenant.in_(agreements.ended(today))
-    )
+    """SQL: choices to carry out.
+
+    The day has come, and no agreement has been in force since, nor is or will be.
+    """
+    over = c.tenant.in_(agreements.ended(today))
+    return select(c.id).where(c.exit_on <= today, *_confirmed(), over, ~_lapsed(today))
 
 
 def next_due(connection: Connection, today: date) -> DueExit | None:
@@ -99,29 +101,38 @@ def next_due(connection: Connection, today: date) -> DueExit | None:
 def count_overdue(connection: Connection, today: date, most: int) -> int:
     """Count tenants that still have records after the end of the agreement, and no exit to come.
 
-    Their customers chose nothing, had no notice, or no second person has confirmed it.
+    Their customers chose nothing, had no notice, or no second person has confirmed it. What was
+    chosen, or carried out, for a contract before the one that has ended does not count.
     """
     h = t.tenant.c
     stored = or_(*(exists().where(x.c.tenant == h.id) for x in (t.record, t.file, t.held)))
     coming = exists().where(c.tenant == h.id, *_confirmed(), c.exit_on >= today)
-    carried = exists().where(c.tenant == h.id, _newest(), _has("erasure"))
+    carried = exists().where(c.tenant == h.id, _newest(), _has("erasure"), ~_lapsed(today))
     query = select(h.id).where(h.id.in_(agreements.ended(today)), ~coming, ~carried, stored)
     return count_up_to(connection, query, most)
 
 
-def find(connection: Connection, choice: UUID) -> tuple[TenantExit, bool] | None:
-    """Return a choice, and whether it is the newest of its tenant."""
+def find(connection: Connection, choice: UUID, today: date) -> tuple[TenantExit, bool] | None:
+    """Return a choice as it is today, and whether it is the newest of its tenant."""
     row = connection.execute(
         select(t.exit_choice, _newest().label("newest")).where(c.id == choice)
     ).one_or_none()
-    return None if row is None else (_exit(connection, row), row.newest)
+    if row is None:
+        return None
+    made = _agreements(connection, row.tenant)
+    return _exit(connection, row, has_lapsed(row.exit_on, made, today)), row.newest
 
 
-def of_tenant(connection: Connection, tenant: str, limit: int) -> list[TenantExit]:
-    """Return the choices of a tenant, newest first."""
+def of_tenant(connection: Connection, tenant: str, today: date, limit: int) -> list[TenantExit]:
+    """Return the choices of a tenant as they are today, newest first."""
+    made = _agreements(connection, tenant)
     query = select(t.exit_choice).where(c.tenant == tenant, _alive())
     rows = connection.execute(query.order_by(c.number.desc()).limit(limit)).all()
-    return [_exit(connection, row) for row in rows]
+    return [_exit(connection, row, has_lapsed(row.exit_on, made, today)) for row in rows]
+
+
+def _agreements(connection: Connection, tenant: str) -> list[Agreement]:
+    return [entry.agreement for entry in current(agreements.of_tenant(connection, tenant))]
 
 
 def _confirmed() -> tuple[Any, ...]:
@@ -130,6 +141,14 @@ def _confirmed() -> tuple[Any, ...]:
     counts = or_(recovered.is_(None), s.at >= recovered)
     confirmed = exists().where(s.choice_id == c.id, s.step == "confirmation", counts)
     return _newest(), confirmed, ~_has("erasure")
+
+
+def _lapsed(today: date) -> Any:  # noqa: ANN401 - a condition
+    """SQL: whether an agreement to process data was in force on a day from the exit's until today.
+
+    As ``storage.policy.has_lapsed``.
+    """
+    return and_(c.exit_on <= today, agreements.in_force_between(c.tenant, c.exit_on, today))
 
 
 def _recovered() -> Any:  # noqa: ANN401 - a scalar subquery
@@ -150,7 +169,7 @@ def _has(step: str) -> Any:  # noqa: ANN401 - a condition
     return exists().where(s.choice_id == c.id, s.step == step)
 
 
-def _exit(connection: Connection, row: Row[Any]) -> TenantExit:
+def _exit(connection: Connection, row: Row[Any], lapsed: bool) -> TenantExit:  # noqa: FBT001
     steps = connection.execute(
         select(t.exit_step).where(s.choice_id == row.id).order_by(s.number)
     ).all()
@@ -162,6 +181,8 @@ def _exit(connection: Connection, row: Row[Any]) -> TenantExit:
     state = ExitState.CHOSEN if notice is None else ExitState.NOTIFIED
     if confirmed is not None:
         state = ExitState.CONFIRMED
+    if lapsed:
+        state = ExitState.LAPSED
     carried = "erasure" in newest
     return TenantExit(
         row.id,

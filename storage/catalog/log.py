@@ -7,7 +7,7 @@ in the log, and the checkpoint that holds it, come later: see ``storage.transpar
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 from sqlalchemy import (
@@ -33,6 +33,9 @@ c = t.log_line.c
 BATCH = 1000
 """How many lines a batch has at most."""
 
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
+"""From when, and before when, a line is: see the constraint ``log_line_moment``."""
+
 Facts = Mapping[str, str | int | list[str] | None]
 """What a line says: opaque ids, digests, dates and codes. No content, no name and no free text."""
 
@@ -49,15 +52,34 @@ def append(
     """Add a line in the transaction of what it is about; return its id.
 
     ``line``: its id, if the same event may be noted again: then nothing changes. See ``line_of``.
+    If a line has it that says something else, which any login may have added, it gets another.
     """
     number = line or new_id(now, entropy(10))
-    text = text_of(number, kind, facts, now)
-    salt = entropy(SALT)
-    new = insert(t.log_line).values(
-        id=number, kind=kind, at=now, text=text, salt=salt, commitment=commit(salt, text)
-    )
-    connection.execute(new.on_conflict_do_nothing() if line is not None else new)
+    while not _add(connection, _new(number, kind, facts, now, entropy(SALT))):
+        number = new_id(now, hashlib.sha256(number.bytes).digest()[:10])
     return number
+
+
+def _new(line: UUID, kind: LineKind, facts: Facts, at: datetime, salt: bytes) -> LogLine:
+    text = text_of(line, kind, facts, at)
+    return LogLine(line, kind, at, text, salt, commit(salt, text), None)
+
+
+def _add(connection: Connection, line: LogLine) -> bool:
+    """Add a line, unless there is one with its id; tell whether there is one that says the same."""
+    new = insert(t.log_line).values(
+        id=line.id,
+        kind=line.kind,
+        at=line.at,
+        text=line.text,
+        salt=line.salt,
+        commitment=line.commitment,
+    )
+    if connection.scalar(new.on_conflict_do_nothing().returning(c.id)) is not None:
+        return True
+    query = select(c.text, c.salt, c.commitment).where(c.id == line.id)
+    text, salt, commitment = connection.execute(query).one()
+    return text == line.text and bytes(commitment) == commit(salt or b"", text)
 
 
 def note_keys(
@@ -133,6 +155,19 @@ def numbered(connection: Connection, start: int, limit: int | None = None) -> li
     return [_line(row) for row in connection.execute(query)]
 
 
+def entries(connection: Connection, start: int) -> dict[int, bytes]:
+    """Return the commitments of the lines from a number on, by their numbers."""
+    rows = connection.execute(select(c.number, c.commitment).where(c.number >= start))
+    return {row[0]: bytes(row[1]) for row in rows}
+
+
+def following(connection: Connection) -> int:
+    """Return the number that the next line would get: one more than the last one."""
+    last, minimum = select(func.max(c.number) + 1), select(t.log_state.c.minimum)
+    both = func.greatest(last.scalar_subquery(), minimum.scalar_subquery())
+    return connection.scalar(select(both)) or 0
+
+
 def waiting() -> Select[UUID]:
     """SQL: lines that have no number yet."""
     return select(c.id).where(c.number.is_(None))
@@ -149,7 +184,10 @@ def any_waiting(connection: Connection) -> bool:
 
 
 def restore(connection: Connection, line: LogLine) -> None:
-    """Put back a line that a restored catalog lacks, with its number."""
+    """Put back a line that a restored catalog lacks, with its number.
+
+    It gets another id if that is the one of another line: its text may be forged.
+    """
     given = line.id, line.kind, line.at, line.text, line.salt, line.commitment, line.number
     connection.execute(select(func.restore_log_line(*given)))
 

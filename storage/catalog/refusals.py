@@ -48,8 +48,9 @@ _NOT_THERE = psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn
 _NO_DATABASE = re.compile(r'database "(?P<a>[^"]*)" does not exist|no such database: (?P<b>\S+)')
 _NO_LOGIN = re.compile(
     r"authentication failed|no password supplied|no such user"
-    r'|role "[^"]*" (does not exist|is not permitted to log in)|no pg_hba\.conf entry'
+    r'|role "[^"]*" is not permitted to log in|no pg_hba\.conf entry'
 )
+_UNKNOWN_LOGIN = re.compile(r'role "(?P<name>[^"]*)" does not exist')
 _NO_TLS = re.compile(
     r"certificate verify failed|does not match host name|does not support SSL"
     r"|root certificate file|certificate present, but not private key"
@@ -152,6 +153,14 @@ def _unconnected(region: str, says: str) -> DomicileError | None:
         return SettingsError(
             f"The database {name} of the catalog of {region} does not exist.",
             advice="Check catalog_url, or create the database, then run: domicile init",
+        )
+    unknown = _UNKNOWN_LOGIN.search(says)
+    if unknown is not None:
+        name = unknown["name"]
+        return CatalogForbidden(
+            f"The server refused the login to the catalog of {region}: it has no login {name}.",
+            advice=f"Its owner makes it for an embedded Domicile: domicile roster login {name}. "
+            "On a server of your own, check user and password in catalog_url.",
         )
     if _NO_LOGIN.search(says):
         return CatalogForbidden(

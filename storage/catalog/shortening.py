@@ -13,12 +13,14 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Date,
+    DateTime,
     Integer,
     Interval,
     Select,
     Table,
     Text,
     and_,
+    cast,
     exists,
     extract,
     func,
@@ -230,6 +232,12 @@ class EndsEarlier:
     exact: bool
 
 
+def _begins(table: Table) -> ColumnElement[datetime]:
+    """SQL: from when on the retention of a record counts."""
+    origin = func.timezone("UTC", cast(table.c.origin_date, DateTime))
+    return func.coalesce(origin, table.c.minted)
+
+
 def count_ending(
     connection: Connection,
     tenant: str,
@@ -244,22 +252,20 @@ def count_ending(
 
     ``readable``: what was minted earlier has ended already. ``ends``: so long after its minting a
     record would end, with the UTC day that begins by then. ``before``: what was minted earlier
-    would end at once.
+    would end at once. Of data from before Domicile its origin date counts instead.
     """
     counts, exact = [0, 0, 0, 0], True
     for table in (t.record, t.file):
         c = table.c
+        begins = _begins(table)
         where = _where(table, tenant, data_class, today, None, free=False)
         if readable is not None:
-            where.append(c.minted >= readable)
+            where.append(begins >= readable)
         if table is t.record:
-            day = func.date(func.timezone("UTC", c.minted + literal(ends, Interval)))
-            where.append(or_(day < c.expiry_day, c.minted < before))
+            day = func.date(func.timezone("UTC", begins + literal(ends, Interval)))
+            where.append(or_(day < c.expiry_day, begins < before))
         some = (
-            select(c.length, (c.minted < before).label("now"))
-            .where(*where)
-            .limit(COUNTED)
-            .subquery()
+            select(c.length, (begins < before).label("now")).where(*where).limit(COUNTED).subquery()
         )
         length = func.coalesce(func.sum(some.c.length), 0)
         found = connection.execute(

@@ -18,7 +18,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert
 
-from regions.model import DataClass
+from regions.model import DataClass, Topology
 from storage.catalog import agreements, cells, log, objections, remains, stages
 from storage.catalog import tables as t
 from storage.catalog.engine import own_tenant, share_tenants
@@ -32,7 +32,14 @@ from storage.model import (
     TenantSpec,
     Trait,
 )
-from storage.policy import TenantEnd, check_takes_tenants, current, may_record, to_record
+from storage.policy import (
+    TenantEnd,
+    check_epoch,
+    check_takes_tenants,
+    current,
+    may_record,
+    to_record,
+)
 
 _FIRST = cast(cast(func.pg_current_xact_id(), Text), BigInteger) % 2**30
 """The version of new terms: higher than any that a removed tenant of the same id had.
@@ -123,15 +130,17 @@ def ensure(
     now: datetime,
     entropy: Entropy,
     *,
-    founded: date | None = None,
+    topology: Topology,
 ) -> bool:
     """Insert or update a tenant of this region. Return whether it is new.
 
     Its agreements that the catalog lacks are added; what it has stays, also what is not given.
-    ``founded``: before then none was signed. A line of the log has its new terms.
+    ``topology``: the one that says what it may set, and since when agreements are signed. A line of
+    the log has its new terms.
 
-    Raises TenantConflict if account or home would change, AgreementRefused, and RegionNotRoutable
-    for a new tenant if the region takes none.
+    Raises TenantConflict if account or home would change, InvalidRequest for a retention above the
+    ceiling of the epoch in force, AgreementRefused, and RegionNotRoutable for a new tenant if the
+    region takes none.
     """
     own_tenant(connection, spec.id)
     known = find(connection, spec.id)
@@ -143,13 +152,19 @@ def ensure(
     steps = to_record(spec.agreements, history)
     if known is not None and not steps and _same_terms(known.spec, spec):
         return False
+    own = {} if known is None else known.spec.retention
+    check_epoch(topology, spec.retention, own, now.date())
     if known is None:
         stages.share(connection)
         check_takes_tenants(spec.home, stages.latest(connection))
     _write(connection, spec, now)
     for agreement, supersedes in ((step.agreement, step.supersedes) for step in steps):
         may_record(
-            agreement, history, supersedes=supersedes, founded=founded, today=now.date()
+            agreement,
+            history,
+            supersedes=supersedes,
+            founded=topology.founded,
+            today=now.date(),
         ).demand()
         new = new_id(now, entropy(10))
         agreements.add(connection, new, spec.id, agreement, supersedes=supersedes)

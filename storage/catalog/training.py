@@ -15,8 +15,10 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     LargeBinary,
+    ScalarSelect,
     Select,
     Text,
+    Uuid,
     and_,
     any_,
     exists,
@@ -38,9 +40,10 @@ from storage.catalog.tables import Moment
 from storage.events import NewUses
 from storage.model import RecordId, Use
 
-e, k, r, u, w, x = (
+e, k, m, r, u, w, x = (
     t.erasure.c,
     t.training_confirmation.c,
+    t.tenant_model.c,
     t.training_read.c,
     t.training_use.c,
     t.erasure_training.c,
@@ -276,8 +279,15 @@ def prune(connection: Connection, before: datetime, limit: int) -> int:
 
     No login may delete a use or a read itself.
     """
-    given = literal(before, Moment)
-    return connection.scalar(select(func.forget_training(given, limit))) or 0
+    query = old(before).add_columns(u.read_id).order_by(u.at).limit(limit)
+    over = connection.execute(query).all()
+    forget = func.forget_training(
+        literal(before, Moment),
+        literal([row.read_id for row in over], ARRAY(Uuid)),
+        literal([row.uid for row in over], ARRAY(LargeBinary)),
+        limit,
+    )
+    return connection.scalar(select(forget)) or 0
 
 
 def old(before: datetime) -> Select[bytes]:
@@ -308,28 +318,35 @@ def held_among(connection: Connection, rows: Sequence[Row]) -> set[bytes]:
     return found
 
 
-def add_model(connection: Connection, name: str, tenant: str, *, by: str, now: datetime) -> str:
-    """Note a model of a tenant; return whose it is: it stays that of who was first."""
+def add_model(connection: Connection, name: str, tenant: str, *, by: str, now: datetime) -> None:
+    """Note a model of a tenant. It stays that of who was first: see ``is_own_model``."""
+    added = func.greatest(literal(now, Moment), _created(tenant))
     connection.execute(
         insert(t.tenant_model)
-        .values(name=name, tenant=tenant, added=now, actor=by)
+        .values(name=name, tenant=tenant, added=added, actor=by)
         .on_conflict_do_nothing()
     )
-    return owner_of(connection, name) or tenant
 
 
-def owner_of(connection: Connection, name: str) -> str | None:
-    """Return whose model it is."""
-    owner: str | None = connection.scalar(
-        select(t.tenant_model.c.tenant).where(t.tenant_model.c.name == name)
-    )
-    return owner
+def is_own_model(connection: Connection, name: str, tenant: str) -> bool | None:
+    """Return whether a model is a tenant's own, and no other's; None: it is noted for nobody.
+
+    One that was noted before the tenant was created is that of a former tenant of the same id. A
+    read for fine-tuning shows whose a model is, too: the ledger has it after a restore.
+    """
+    noted = select((m.tenant == tenant) & (m.added >= _created(tenant))).where(m.name == name)
+    read = select(r.tenant == tenant).where(r.run == name, r.purpose == Purpose.FINE_TUNE.value)
+    claims = noted.union(read).subquery()
+    own: bool | None = connection.scalar(select(func.bool_and(claims.c[0])))
+    return own
+
+
+def _created(tenant: str) -> ScalarSelect[datetime]:
+    return select(t.tenant.c.created).where(t.tenant.c.id == tenant).scalar_subquery()
 
 
 def models(connection: Connection, tenant: str) -> list[tuple[str, datetime, str]]:
     """Return the models of a tenant, by name: each with when and by whom it was added."""
-    m = t.tenant_model.c
-    rows = connection.execute(
-        select(m.name, m.added, m.actor).where(m.tenant == tenant).order_by(m.name)
-    )
+    mine = m.tenant == tenant, m.added >= _created(tenant)
+    rows = connection.execute(select(m.name, m.added, m.actor).where(*mine).order_by(m.name))
     return [(row[0], row[1], row[2]) for row in rows]

@@ -19,6 +19,7 @@ from storage.checks import check_catalog, see_topology
 from storage.cli.findings import Finding, failed, tried
 from storage.cli.output import format_time
 from storage.cli.reason_texts import reason_text
+from storage.crypto.approvers import other_writers
 from storage.dependencies import Dependencies, make_catalog
 from storage.errors import DomicileError, InvalidRequest
 from storage.initialize import init
@@ -127,9 +128,23 @@ def _approvers_here(region: OpenRegion, given: RegionSettings) -> Iterator[Findi
         says = f"{problem.message} People open nothing."
         yield Finding("approvers", region.name, "warn", says, problem.advice)
     elif keys:
-        yield Finding("approvers", region.name, "ok", f"{plural(len(keys), 'key')} pinned.")
+        assert given.approvers_file is not None
+        yield _pinned_here(region.name, given.approvers_file, len(keys))
     elif _has_people(region):
         yield _nobody_pinned(region.name, "the region")
+
+
+def _pinned_here(region: str, file: Path, count: int) -> Finding:
+    who = other_writers(file)
+    if who is None:
+        return Finding("approvers", region, "ok", f"{plural(count, 'key')} pinned.")
+    return Finding(
+        "approvers",
+        region,
+        "fail" if who == "everybody" else "warn",
+        f"{file} can be written or replaced by {who}, so it proves nothing.",
+        "Run chmod go-w on it and on its directory, and check whose keys are in it.",
+    )
 
 
 def _has_people(region: OpenRegion) -> bool:

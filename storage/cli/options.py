@@ -99,6 +99,14 @@ def parse_time(text: str | None) -> datetime | None:
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time
 
 
+def parse_day_or_time(text: str | None) -> datetime | date | None:
+    """Return a date if the text is one, or else a time as ``parse_time``. Raise InvalidRequest."""
+    try:
+        return date.fromisoformat(text or "")
+    except ValueError:
+        return parse_time(text)
+
+
 def parse_scope(
     stdin: StdinOption,
     subject: str | None,

@@ -107,6 +107,13 @@ def format_minute(at: datetime | None, *, never: str = "-") -> str:
     return f"{at:%Y-%m-%d %H:%M}" if at is not None else never
 
 
+def visible(text: str) -> str:
+    """Return a text that does nothing to a terminal."""
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
+    )
+
+
 def good(text: str) -> Text:
     """Return a text styled as healthy."""
     return Text(text, style="green")

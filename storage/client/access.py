@@ -56,4 +56,5 @@ def _report(region: OpenRegion, begin: datetime, end: datetime) -> AccessReport:
         region.region.staff_max,
         found.forgotten,
         found.unreadable,
+        tuple(found.unreadable_lines),
     )

@@ -21,7 +21,7 @@ from storage.client.processors import Processors
 from storage.client.regions import ServedRegion
 from storage.client.roster import Roster
 from storage.client.validate import check_limit, check_spec, check_tenant_id
-from storage.errors import Refused, RegionNotRoutable
+from storage.errors import InvalidRequest, Refused, RegionNotRoutable
 from storage.model import LineKind, TenantSpec
 from storage.policy import admit, well_formed
 
@@ -55,14 +55,14 @@ class Tenants:
 
         Agreements are added to its history if they are not there; what is not in ``spec`` stays.
 
-        Raises Refused if the terms are not allowed (AgreementRefused, ResidencyUnsatisfied,
-        ConsumerTenant, ...), TenantConflict if the tenant exists with another account or home,
-        RegionNotRoutable if it is new and its home takes no new tenant, and WrongRegion if this
-        process does not serve the home. Every routable region of this process must answer: a tenant
-        has one home. Where the home has several cells, a new tenant is given one of those that this
-        process serves, and keeps it; a home that names a cell asks for that one. Raises
-        PlacementUnsatisfied if none has room. Whoever creates a tenant there, or in a region with
-        ``room``, serves the first cell.
+        Raises InvalidRequest for a retention that it may not set, Refused if the terms are not
+        allowed (AgreementRefused, ResidencyUnsatisfied, ConsumerTenant, ...), TenantConflict if the
+        tenant exists with another account or home, RegionNotRoutable if it is new and its home
+        takes no new tenant, and WrongRegion if this process does not serve the home. Every routable
+        region of this process must answer: a tenant has one home. Where the home has several cells,
+        a new tenant is given one of those that this process serves, and keeps it; a home that names
+        a cell asks for that one. Raises PlacementUnsatisfied if none has room. Whoever creates a
+        tenant there, or in a region with ``room``, serves the first cell.
         """
         check_spec(spec)
         spec = replace(spec, agreements=tuple(spec.agreements))
@@ -72,7 +72,7 @@ class Tenants:
         spec = replace(spec, home=home.region.name)
         try:
             self._make(home, spec)
-        except (Refused, RegionNotRoutable):
+        except (InvalidRequest, Refused, RegionNotRoutable):
             self._cells.forget_unmade(spec.id, spec.home)
             raise
 
@@ -124,7 +124,7 @@ class Tenants:
                 spec,
                 home.region.clock.now(),
                 home.region.entropy,
-                founded=home.region.topology.founded,
+                topology=home.region.topology,
             )
         )
         if new:  # a removal that came between may have deleted the notes

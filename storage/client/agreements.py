@@ -86,7 +86,9 @@ class Agreements:
 
         known = self._homes.first(ask)
         if known is None:
-            raise NotFound("No such agreement in the regions of this process.")
+            raise NotFound(
+                "No such agreement in the regions of this process.", advice="Check the id."
+            )
         return known
 
 

@@ -38,7 +38,9 @@ class Consents:
 
     - ``classes``, ``purposes``: what it is about; at least one of each.
     - ``by``: who said it, an opaque id of at most 200 characters.
-    - ``given``: when it was said, if that was earlier than now.
+    - ``given``: when it was said, if that was earlier than now: a time, or a UTC day alone. Of a
+      day a consent counts from its beginning, and a refusal from its end, or now if it is not over:
+      so the refusal wins over every consent of that day.
 
     What is recorded is in the region's ledger and log. Every method that records may raise
     ConsentRefused, UnknownTenant, WrongRegion, LedgerUnwritten or Abandoned (nothing was recorded),
@@ -58,7 +60,7 @@ class Consents:
         purposes: Collection[Purpose],
         by: str,
         subject: str | None = None,
-        given: datetime | None = None,
+        given: datetime | date | None = None,
         covers_from: date | None = None,
     ) -> Consent:
         """Record a consent to a wording of ``consents.toml``, which names classes and purposes.
@@ -84,7 +86,7 @@ class Consents:
         purposes: Collection[Purpose],
         by: str,
         subject: str | None = None,
-        given: datetime | None = None,
+        given: datetime | date | None = None,
     ) -> Consent:
         """Record that a consent is withdrawn, whatever its wording.
 
@@ -101,7 +103,7 @@ class Consents:
         tenant: str,
         *,
         document: str,
-        given: datetime,
+        given: datetime | date,
         classes: Collection[DataClass],
         purposes: Collection[Purpose],
         by: str,
@@ -185,8 +187,12 @@ def _checked(said: Said) -> Said:
     given: object = said.given
     if given is None:
         return said
+    if is_date(given):
+        return said
     if not isinstance(given, datetime):
-        raise InvalidRequest("given must be a datetime.", advice="Pass one with a time zone.")
+        raise InvalidRequest(
+            "given must be a datetime, or a date.", advice="Pass a datetime with a time zone."
+        )
     return replace(said, given=utc(given))
 
 

@@ -24,9 +24,9 @@ class Exits:
     """Choices for the end of contracts, in the regions that this process serves. Thread-safe.
 
     On its day a worker erases the tenant, if the customer had notice, a second person has confirmed
-    it, and no data processing agreement is in force or will be. Who chooses, notes and confirms is
-    known by the login with which the process connects to the catalog: that of a person of the
-    roster. A method that takes the id of a choice raises NotFound if there is none.
+    it, and no data processing agreement was in force on that day or since, or will be. Who chooses,
+    notes and confirms is known by the login with which the process connects to the catalog: that of
+    a person of the roster. A method that takes the id of a choice raises NotFound if there is none.
     """
 
     def __init__(self, homes: Homes) -> None:
@@ -83,8 +83,9 @@ class Exits:
         check_tenant_id(tenant)
         check_limit(limit)
         served, _ = self._homes.find(tenant)
+        today = served.region.clock.now().date()
         with served.region.catalog.begin() as connection:
-            return exits.of_tenant(connection, tenant, limit)
+            return exits.of_tenant(connection, tenant, today, limit)
 
     def _step(
         self,
@@ -98,13 +99,14 @@ class Exits:
         region = served.region
 
         def work(connection: Connection) -> TenantExit:
-            known = exits.find(connection, found.id)
+            today = region.clock.now().date()
+            known = exits.find(connection, found.id, today)
             if known is None:
                 raise NotFound("No such choice in this region.")
             before, newest = known
             if before.state is unless:
                 return before
-            today, person = region.clock.now().date(), roster.of_session(connection)
+            person = roster.of_session(connection)
             decide(before, person, today, newest).demand()
             do(region, connection, before)
             return _noted(region, connection, found.id)
@@ -117,12 +119,12 @@ class Exits:
         def ask(
             served: ServedRegion, connection: Connection
         ) -> tuple[ServedRegion, TenantExit] | None:
-            found = exits.find(connection, wanted)
+            found = exits.find(connection, wanted, served.region.clock.now().date())
             return (served, found[0]) if found else None
 
         known = self._homes.first(ask)
         if known is None:
-            raise NotFound("No such choice in the regions of this process.")
+            raise NotFound("No such choice in the regions of this process.", advice="Check the id.")
         return known
 
 
@@ -154,7 +156,7 @@ def _choose(
 
 def _noted(region: OpenRegion, connection: Connection, choice: UUID) -> TenantExit:
     """Return a choice as it is now, with a line of the log about it."""
-    known = exits.find(connection, choice)
+    known = exits.find(connection, choice, region.clock.now().date())
     assert known is not None
     found = known[0]
     facts: log.Facts = {

@@ -45,7 +45,7 @@ def explain_purpose(
     day = at or now.date()
     moment = now if day == now.date() else datetime.combine(day, time.min, UTC)
     term = term_now(topology, terms.spec.retention, row.id, row.origin_date)
-    to_return = for_return_alone(topology, terms.spec, now.date())
+    to_return = for_return_alone(topology, terms.spec, day)
     consent = _consent(said, row, terms.spec.traits, moment)
     usable = Usable(
         row.id.data_class,

@@ -15,10 +15,11 @@ from storage.client.regions import ServedRegion
 from storage.client.validate import as_uuid, check_actor, check_limit, check_tenant_id
 from storage.crypto.envelope import open_name, seal_name
 from storage.errors import Corrupt, NotFound
-from storage.evidence.grants import signatures
+from storage.evidence.grants import signatures, signed_approvals
 from storage.ledger.fence import match_values
-from storage.model import Grant, GrantSpec, as_code
-from storage.policy import PermitReason, check_signatures, may_approve, may_request
+from storage.model import Approval, Grant, GrantSpec
+from storage.model.codes import as_code
+from storage.policy import PermitReason, check_signatures, counting, may_approve, may_request
 from storage.region import OpenRegion
 
 
@@ -62,6 +63,14 @@ class Grants:
         """
         served, found = self._find(grant)
         return check_signatures(found, signatures(found, _pinned(served.region)))
+
+    def counting(self, grant: UUID | str) -> Sequence[Approval]:
+        """Return the approvals of a grant whose signature the key service takes, oldest first.
+
+        Those of the customer have none. Raises Unavailable if the key service does not answer.
+        """
+        served, found = self._find(grant)
+        return counting(found, signed_approvals(found, _pinned(served.region)))
 
     def revoke(self, grant: UUID | str) -> Grant:
         """Revoke a grant: nothing more is opened under it, not even the rest of an open file.
@@ -115,7 +124,7 @@ class Grants:
 
         known = self._homes.first(ask)
         if known is None:
-            raise NotFound("No such grant in the regions of this process.")
+            raise NotFound("No such grant in the regions of this process.", advice="Check the id.")
         return known
 
 

@@ -119,7 +119,9 @@ class Holds:
 
         known = self._homes.first(ask)
         if known is None:
-            raise NotFound("No such change of a hold in the regions of this process.")
+            raise NotFound(
+                "No such change of a hold in the regions of this process.", advice="Check the id."
+            )
         served, found = known
         return hold_changes.approve(served.region, found)
 
@@ -195,7 +197,7 @@ class Holds:
 
         known = self._homes.first(ask)
         if known is None:
-            raise NotFound("No such hold in the regions of this process.")
+            raise NotFound("No such hold in the regions of this process.", advice="Check the id.")
         return known
 
 

@@ -12,7 +12,8 @@ from sqlalchemy import Connection
 from storage.catalog import log, roster
 from storage.catalog.log import Facts
 from storage.errors import DomicileError, Refused
-from storage.model import Actor, Grant, LineKind, as_code
+from storage.model import Actor, Grant, LineKind
+from storage.model.codes import as_code
 from storage.policy import Access, for_login
 from storage.region import OpenRegion
 

@@ -72,7 +72,10 @@ class Log:
 
         known = self._homes.first(ask)
         if known is None:
-            raise NotFound("No such line in the logs of the regions of this process.")
+            raise NotFound(
+                "No such line in the logs of the regions of this process.",
+                advice="Check the id. See: domicile log show",
+            )
         served, found = known
         return prove_line(served.region, found).encode()
 

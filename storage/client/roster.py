@@ -9,7 +9,8 @@ from storage.client.homes import Homes
 from storage.client.lines import deciding
 from storage.client.people import check_roster
 from storage.client.validate import check_limit, check_text
-from storage.model import RosterEntry, RosterSpec, as_code
+from storage.model import RosterEntry, RosterSpec
+from storage.model.codes import as_code
 from storage.policy import may_enter
 from storage.region import OpenRegion
 

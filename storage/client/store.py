@@ -128,7 +128,9 @@ class Store:
             lambda served, connection: erasure_status.show(connection, served.region.name, [wanted])
         )
         if not found:
-            raise NotFound("No such erasure in the regions of this process.")
+            raise NotFound(
+                "No such erasure in the regions of this process.", advice="Check the id."
+            )
         return found[0]
 
     def erasures(

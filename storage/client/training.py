@@ -28,7 +28,8 @@ from storage.model import (
     TrainingRecord,
     utc,
 )
-from storage.training.exclusions import confirm_deleted, excluded
+from storage.region import OpenRegion
+from storage.training.exclusions import confirm_deleted, excluded, is_known
 from storage.training.reading import Reading, Trainer
 from storage.training.tuning import add_model
 
@@ -59,7 +60,8 @@ class Training:
         """The signed lines of the manifest, one for each tenant of which something was read.
 
         Each comes after the ``entry`` of the tenant's records in the text of the manifest. The last
-        one is there once everything was read, or the read was closed.
+        one is there once everything was read, or the read was closed. There is none if the read was
+        closed before anybody asked for its first record.
         """
         return tuple(self._manifests)
 
@@ -146,7 +148,8 @@ class TrainingRuns:
         """Return what a run was given and must not use any more: in the regions served here.
 
         Its records are read page by page while you iterate. What was withdrawn stays on the list if
-        it is consented to again.
+        it is consented to again. Raises NotFound if no run of that name was given anything: what
+        it was given and need not give back is forgotten after some time.
         """
         return list_excluded(self._homes, _run(run), Purpose.TRAIN, None)
 
@@ -185,7 +188,10 @@ class Models:
         return [TenantModel(name, self._tenant, added, by) for name, added, by in found]
 
     def exclusions(self, model: str) -> ExclusionList:
-        """Return the files that were used for a model and are erased since."""
+        """Return the files that were used for a model and are erased since.
+
+        Raises NotFound if the tenant has no such model.
+        """
         return list_excluded(self._homes, _model(model), Purpose.FINE_TUNE, self._tenant)
 
     def confirm(self, model: str, *, listed: datetime, document: str, by: str) -> None:
@@ -229,8 +235,9 @@ def _model(model: object) -> str:
 
 
 def list_excluded(homes: Homes, run: str, purpose: Purpose, tenant: str | None) -> ExclusionList:
-    """Return what a run or a model must not use any more, as of now."""
+    """Return what a run or a model must not use any more, as of now. Raises NotFound."""
     regions = [homes.served(name).region for name in homes.names]
+    _check_known(regions, run, purpose, tenant)
     listed = min(region.clock.now() - region.clock.error for region in regions)
 
     def records() -> Iterator[Exclusion]:
@@ -257,6 +264,7 @@ def confirm_excluded(
     regions = [homes.served(name).region for name in homes.names]
     if any(moment > region.clock.now() for region in regions):
         raise InvalidRequest("listed is in the future.", advice="Pass ExclusionList.listed.")
+    _check_known(regions, run, purpose, tenant)
     found = [
         confirm_deleted(
             region, run, purpose, tenant=tenant, listed=moment, document=document, by=by
@@ -264,4 +272,20 @@ def confirm_excluded(
         for region in regions
     ]
     if not any(found):
-        raise NotFound("No such run in the regions of this process.", advice="Check its name.")
+        raise NotFound("Nothing was handed out for that model.", advice="There is no list of it.")
+
+
+def _check_known(
+    regions: Sequence[OpenRegion], run: str, purpose: Purpose, tenant: str | None
+) -> None:
+    """Raise NotFound unless it is a run that was given something, or a model of the tenant."""
+    if any(is_known(region, run, purpose, tenant) for region in regions):
+        return
+    if tenant is None:
+        raise NotFound(
+            "No run of that name was given anything in the regions of this process.",
+            advice="Check its name.",
+        )
+    raise NotFound(
+        "The tenant has no model of that name.", advice="See: domicile model list TENANT."
+    )

@@ -26,8 +26,8 @@ from storage.model import (
     ScopeKind,
     TenantSpec,
     Trait,
-    is_code,
 )
+from storage.model.codes import is_code
 from storage.policy import well_formed
 
 Id = RecordId | str
@@ -211,7 +211,10 @@ def with_filename(
 
 def check_class(data_class: object) -> None:
     """Check the class of a record. Raises UnknownClass, also for a flag, which is no record."""
-    if not isinstance(data_class, DataClass) or data_class not in RECORD_CLASSES:
+    if isinstance(data_class, DataClass) and data_class not in RECORD_CLASSES:
+        known = f"Name one of: {', '.join(RECORD_CLASSES)}."
+        raise UnknownClass(f"The class {data_class} is not one of records.", advice=known)
+    if not isinstance(data_class, DataClass):
         raise UnknownClass(advice="Pass the DataClass of a record, such as DataClass.PROMPT.")
 
 

@@ -9,6 +9,7 @@ catalog does not change who may approve. The service must not be able to write i
 
 import base64
 import binascii
+import stat
 import tomllib
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from storage.errors import SettingsError
 
-_ADVICE = 'It has one table, [approvers], with lines like: alice = "<public key in base64>"'
+_ADVICE = 'It has one table, [approvers], with lines like: alice = "<public key in base64>".'
 
 
 def load_approvers(path: Path) -> dict[str, Ed25519PublicKey]:
@@ -31,6 +32,20 @@ def load_approvers(path: Path) -> dict[str, Ed25519PublicKey]:
     if set(said) != {"approvers"} or not isinstance(named, dict):
         raise SettingsError(f"{path} does not list approvers.", advice=_ADVICE)
     return {actor: _key(path, actor, text) for actor, text in named.items()}
+
+
+def other_writers(path: Path) -> str | None:
+    """Return who can write the file, or replace it, besides its owner. None: nobody.
+
+    Whoever can pins a key of his own, and then the file proves nothing.
+    """
+    modes = path.stat().st_mode
+    for folder in (path.absolute().parent, path.resolve().parent):  # it may be a link
+        mode = folder.stat().st_mode
+        modes |= 0 if mode & stat.S_ISVTX else mode  # there only the owner replaces a file
+    if modes & stat.S_IWOTH:
+        return "everybody"
+    return "its group" if modes & stat.S_IWGRP else None
 
 
 def _key(path: Path, actor: str, text: object) -> Ed25519PublicKey:

@@ -13,7 +13,7 @@ from typing import Final
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from storage.model import Grant
+from storage.model import Approval, Grant
 
 _CONTEXT: Final = b"domicile grant v1\0"
 
@@ -50,8 +50,17 @@ def signed_by(grant: Grant, signature: bytes, key: Ed25519PublicKey) -> bool:
 
 def signatures(grant: Grant, pinned: Mapping[str, Ed25519PublicKey]) -> dict[str, bool]:
     """Return of each approver of a grant whose key is pinned whether that key signed it."""
-    return {
-        one.actor: signed_by(grant, one.signature, pinned[one.actor])
+    counted = {one.actor for one in signed_approvals(grant, pinned)}
+    signers = {one.actor for one in grant.approvals if one.signature is not None}
+    return {actor: actor in counted for actor in signers & pinned.keys()}
+
+
+def signed_approvals(grant: Grant, pinned: Mapping[str, Ed25519PublicKey]) -> tuple[Approval, ...]:
+    """Return the approvals of a grant that the key signed that is pinned for their actor."""
+    return tuple(
+        one
         for one in grant.approvals
-        if one.signature is not None and one.actor in pinned
-    }
+        if one.signature is not None
+        and one.actor in pinned
+        and signed_by(grant, one.signature, pinned[one.actor])
+    )

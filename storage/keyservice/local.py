@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from regions.model import Topology
 from storage.crypto.keyobject import is_hold_key, key_context
 from storage.crypto.record import new_key, unwrap_key, wrap_key
-from storage.errors import PurposeRefused
+from storage.errors import PurposeRefused, SettingsError
 from storage.evidence.grants import signatures
 from storage.keyservice.register import Register
 from storage.model import PERMIT_LASTS, Entropy, StaffPermit
@@ -31,7 +31,7 @@ class LocalKeyService:
         self,
         roots: RootKeys,
         register: Register,
-        approvers: Mapping[str, Ed25519PublicKey],
+        approvers: Mapping[str, Ed25519PublicKey] | SettingsError,
         *,
         region: str,
         topology: Topology,
@@ -39,14 +39,15 @@ class LocalKeyService:
         entropy: Entropy,
         uptime: Callable[[], timedelta] | None = None,
     ) -> None:
-        """``approvers``: the pinned keys, by actor.
+        """``approvers``: the pinned keys, by actor, or why their file cannot be used.
 
         ``uptime``: how long it has remembered which permits were used; it takes none that was
         issued before. None: permits do not leave this process.
         """
         self._roots = roots
         self._register = register
-        self._approvers = dict(approvers)
+        self._problem = approvers if isinstance(approvers, SettingsError) else None
+        self._approvers = {} if isinstance(approvers, SettingsError) else dict(approvers)
         self._region = region
         self._topology = topology
         self._clock = clock
@@ -133,6 +134,14 @@ class LocalKeyService:
         return found.record
 
     def _refusal(self, reasons: Sequence[str]) -> PurposeRefused:
+        if PermitReason.APPROVER_NOT_PINNED in reasons and self._problem is not None:
+            return PurposeRefused(
+                f"The file of approvers cannot be used, so people open nothing. "
+                f"{self._problem.message}",
+                reasons=reasons,
+                advice=f"{self._problem.advice} Correct APPROVERS_FILE, and restart what reads it. "
+                "See: domicile doctor",
+            )
         if PermitReason.APPROVER_NOT_PINNED in reasons and not self._approvers:
             return PurposeRefused(
                 "No approver's key is pinned for the region, so people open nothing.",

@@ -16,13 +16,16 @@ from storage.ledger.consent_names import seal_subject
 from storage.ledger.fence import check_event
 from storage.ledger.journal import commit_event
 from storage.model import Consent, ConsentKind
-from storage.policy import Statement, may_state
+from storage.policy import Statement, may_state, moment_of
 from storage.region import OpenRegion
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What is to be recorded. ``given``: None for now. ``covers_from``: None for its day."""
+    """What is to be recorded. ``given``: a UTC day if no time is known; None for now.
+
+    ``covers_from``: None for the day on which it was given.
+    """
 
     kind: ConsentKind
     classes: frozenset[DataClass]
@@ -30,7 +33,7 @@ class Said:
     by: str = field(repr=False)
     subject: str | None = field(default=None, repr=False)
     wording: str | None = None
-    given: datetime | None = None
+    given: datetime | date | None = None
     covers_from: date | None = None
     document: str | None = None
 
@@ -64,7 +67,7 @@ def _new(region: OpenRegion, tenant: str, said: Said) -> NewConsent:
     if said.subject is not None:
         sealed = seal_subject(region.roots, region.entropy, said.subject, number)
         names = region.pseudonyms.all(tenant, "subject", said.subject)
-    given = said.given or now
+    given = moment_of(said.kind, said.given or now, now)
     opts_in = said.kind is ConsentKind.OPT_IN
     with region.catalog.begin() as connection:
         _, login = roster.session(connection)

@@ -4,10 +4,10 @@ The ``repr`` of a value never shows content, metadata, a subject, a group or a f
 """
 
 from regions.model import DataClass, Purpose
-from storage.model.access import AccessReport, Looked
+from storage.model.access import AccessReport, Looked, UnreadableLine
 from storage.model.actors import KEEPER, STAFF, Actor, ActorKind, RosterEntry, RosterSpec
 from storage.model.agreements import ExitKind, ExitState, RecordedAgreement, TenantExit
-from storage.model.codes import CODE, CODE_ADVICE, as_code, is_code
+from storage.model.codes import CODE, CODE_ADVICE
 from storage.model.consents import Consent, ConsentKind
 from storage.model.copies import Copy, CopyState, HandedOver
 from storage.model.erasures import (
@@ -161,10 +161,9 @@ __all__ = [
     "TenantSpec",
     "TrainingRecord",
     "Trait",
+    "UnreadableLine",
     "Use",
     "Verdict",
-    "as_code",
     "in_utc",
-    "is_code",
     "utc",
 ]

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,18 @@ class Looked:
 
 
 @dataclass(frozen=True, slots=True)
+class UnreadableLine:
+    """A line of the log that no code of Domicile wrote. ``login``: of the session that added it.
+
+    ``number``: its place in the log. None: it is not in a checkpoint yet.
+    """
+
+    line: UUID
+    number: int | None
+    login: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class AccessReport:
     """Who opened what in a region from ``since`` up to ``until`` (exclusive), by its log.
 
@@ -38,7 +51,8 @@ class AccessReport:
     ``approved`` and ``revoked`` count grants. ``mean_to_revoke``: from the last approval of those
     that were revoked to the revocation. ``staff`` and ``staff_max``: how many people the roster
     allows now, and at most. ``forgotten``: lines of the span whose text is gone, so that the report
-    is not complete. ``unreadable``: lines that this version did not write.
+    is not complete. ``unreadable``: how many lines are of no form that Domicile writes, so that
+    nothing of them counts; ``unreadable_lines`` names the first hundred.
     """
 
     region: str
@@ -54,3 +68,4 @@ class AccessReport:
     staff_max: int
     forgotten: int
     unreadable: int = 0
+    unreadable_lines: tuple[UnreadableLine, ...] = ()

@@ -35,6 +35,7 @@ class ExitState(StrEnum):
 
     CHOSEN = "chosen"  # the customer has had no notice yet
     NOTIFIED = "notified"  # no second person has confirmed it, or only before a recovery
+    LAPSED = "lapsed"  # an agreement was in force on its day or later: the customer chooses anew
     CONFIRMED = "confirmed"  # carried out on its day, unless an agreement is in force then
     CARRIED_OUT = "carried_out"  # the erasure is requested
 

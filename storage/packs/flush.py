@@ -36,6 +36,7 @@ from storage.objects.keyring import KeyRing
 from storage.objects.transfer import Sent, healthy_backends
 from storage.objects.write import Contents, Done, Write
 from storage.packs.outcomes import Outcomes, after_lost_commit, resolve
+from storage.packs.placing import misplaced
 from storage.packs.sealed import LaneKey, Lineage, Name, SealedRecord, erased, inherit, lineage_of
 from storage.policy import plan_erasure, too_old
 from storage.region import OpenRegion
@@ -250,7 +251,7 @@ def _inherit(
 def _commit(region: OpenRegion, connection: Connection, packs: Sequence[SentPack]) -> Outcomes:
     now, batch = region.clock.now(), [r for one in packs for r in one.pack.batch]
     share_tenants(connection, [record.tenant for record in batch])
-    refusals = _refusals(connection, [one.pack for one in packs], now)
+    refusals = _refusals(region, connection, [one.pack for one in packs], now)
     lost = [
         one.pack.write.id
         for one in packs
@@ -328,7 +329,7 @@ def _compact_at(region: OpenRegion, pack: Pack, now: datetime) -> datetime | Non
 
 
 def _refusals(
-    connection: Connection, packs: Sequence[Pack], now: datetime
+    region: OpenRegion, connection: Connection, packs: Sequence[Pack], now: datetime
 ) -> dict[Name, DomicileError]:
     """Return the records that may not be committed although their bytes are written, and why."""
     days_ = sorted({pack.write.new.day for pack in packs if pack.write.new.day is not None})
@@ -347,6 +348,7 @@ def _refusals(
     for erasure in erasures.open_among(connection, set().union(*fenced.values())):
         there = {batch[n][0].write.id for n, by in fenced.items() if erasure in by}
         erasure_waits.await_objects(connection, erasure, there)
+    refusals |= {r.name: no for r in some if (no := misplaced(region, r, now.date())) is not None}
     refusals |= _changed(connection, some)
     refusals |= {some[n].name: erased() for n in fenced}
     return refusals | {record.name: StaleId() for record in some if too_old(record.id, now)}

@@ -118,7 +118,9 @@ class Writer:
         own_pack = own_pack or term.expiry_day is None
         lane = self._lane(terms, placement, term, own_pack=own_pack)
         record_key = new_key(region.entropy)
-        record = SealedRecord(terms, record_id, term.deadline, lane, record_key, own_pack)
+        record = SealedRecord(
+            terms, record_id, term.deadline, lane, record_key, own_pack, now.date()
+        )
         self._describe(record, new)
         if lane.day is not None:
             record.key_id, record.wrapped_key = self._keys.wrap_for_day(

@@ -90,7 +90,10 @@ class Lineage:
 
 @dataclass(slots=True)
 class SealedRecord:
-    """A sealed record that waits for its pack. Its future is resolved once."""
+    """A sealed record that waits for its pack. Its future is resolved once.
+
+    ``placed``: the UTC day of which its lane was decided.
+    """
 
     terms: TenantTerms
     id: RecordId
@@ -98,6 +101,7 @@ class SealedRecord:
     lane: LaneKey
     record_key: bytes = field(repr=False)
     streamed: bool
+    placed: date
     lineage: Lineage = field(init=False)  # as given, then with that of its parents
     parents: tuple[RecordId, ...] = ()
     key_id: UUID = field(init=False)  # of a file: made when its bytes are written

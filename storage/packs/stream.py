@@ -11,6 +11,7 @@ from storage.errors import DomicileError, InvalidRequest, StreamFailed, Unavaila
 from storage.objects.keyring import KeyRing
 from storage.objects.transfer import Sent
 from storage.packs.flush import Pack, SentPack, abandon, announce, commit
+from storage.packs.placing import misplaced
 from storage.packs.sealed import SealedRecord
 from storage.region import OpenRegion
 
@@ -31,7 +32,7 @@ def write_large(
         return
     (pack,) = announced
     try:
-        sent = _send(pack, body)
+        sent = _send(region, pack, body)
         if record.lane.day is None:
             _make_file_key(keys, record)
     except BaseException as error:
@@ -62,10 +63,11 @@ def _release_unused_key(region: OpenRegion, record: SealedRecord) -> None:
             reaping.mark_unused_key(connection, record.key_id, region.clock.now())
 
 
-def _send(pack: Pack, body: "_Body") -> Sent:
+def _send(region: OpenRegion, pack: Pack, body: "_Body") -> Sent:
     required = pack.batch[0].lane.required
     with pack.write.upload() as upload:
         for sealed in body:
+            _check_placement(region, pack)
             pack.write.renew()
             upload.write(sealed)
             upload.require(required)
@@ -73,6 +75,14 @@ def _send(pack: Pack, body: "_Body") -> Sent:
         sent = pack.write.finish(upload)
     sent.require(required)
     return sent
+
+
+def _check_placement(region: OpenRegion, pack: Pack) -> None:
+    """Raise if a day has begun on which the body may not go on to its backends."""
+    (record,) = pack.batch
+    refusal = misplaced(region, record, region.clock.now().date())
+    if refusal is not None:
+        raise refusal
 
 
 class _Body:

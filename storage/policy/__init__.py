@@ -34,6 +34,7 @@ from storage.policy.consent import (
     Statement,
     consent_in_force,
     may_state,
+    moment_of,
 )
 from storage.policy.copies import (
     ASK_AHEAD,
@@ -94,6 +95,7 @@ from storage.policy.erasure import (
 from storage.policy.exits import (
     Exiting,
     ExitReason,
+    has_lapsed,
     may_carry_out,
     may_choose,
     may_confirm_exit,
@@ -136,6 +138,7 @@ from storage.policy.lateness import (
     retry_after,
     shortened_lateness,
 )
+from storage.policy.lines import Fact, read_line
 from storage.policy.listing import list_companies, union
 from storage.policy.notice import Notice, NoticeReason, carry, may_go_back, notice_faults
 from storage.policy.objection import (
@@ -163,6 +166,7 @@ from storage.policy.retention import (
     RetentionReason,
     Term,
     accept_id,
+    check_epoch,
     horizon_alarm,
     horizon_wanted,
     retain,
@@ -191,6 +195,7 @@ from storage.policy.staff_permits import (
     PermitReason,
     check_signatures,
     check_staff_permit,
+    counting,
 )
 from storage.policy.stages import (
     Stage,
@@ -256,6 +261,7 @@ __all__ = [
     "ExitReason",
     "Exiting",
     "Expected",
+    "Fact",
     "Finding",
     "GrantReason",
     "Granting",
@@ -316,6 +322,7 @@ __all__ = [
     "attested_from",
     "carry",
     "ceiling_of",
+    "check_epoch",
     "check_kept",
     "check_open",
     "check_schema",
@@ -332,6 +339,7 @@ __all__ = [
     "consent_in_force",
     "copy_lateness",
     "copy_term",
+    "counting",
     "current",
     "customer_must_approve",
     "cutoff",
@@ -348,6 +356,7 @@ __all__ = [
     "for_actor",
     "for_login",
     "for_return_alone",
+    "has_lapsed",
     "holds_phi",
     "horizon_alarm",
     "horizon_wanted",
@@ -387,6 +396,7 @@ __all__ = [
     "may_state",
     "may_undeclare",
     "may_use",
+    "moment_of",
     "needs_attention",
     "needs_reading",
     "next_scrub",
@@ -396,6 +406,7 @@ __all__ = [
     "plan_erasure",
     "plan_writes",
     "processors_of",
+    "read_line",
     "reassign",
     "reassigned",
     "refused_since",

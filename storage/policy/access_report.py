@@ -1,24 +1,25 @@
 """Sum up who saw what, from the lines of a log."""
 
-import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Final
 
-from storage.model import LineKind, LogLine, Looked
+from storage.model import LineKind, LogLine, Looked, UnreadableLine
+from storage.policy.lines import OfGrant, Opened, RefusedFor, Said, Who, read_line
 
-_KEY = ("actor", "actor_kind", "employer", "location", "tenant", "purpose", "grant", "case")
+_NAMED: Final = 100  # unreadable lines that a report names: anybody may add any number
+_TICK: Final = timedelta(microseconds=1)
 
 
 @dataclass
 class _Sum:
+    first: datetime
+    last: datetime
     openings: int = 0
     records: set[str] = field(default_factory=set)
     logins: set[str] = field(default_factory=set)
-    first: datetime | None = None
-    last: datetime | None = None
 
 
 @dataclass
@@ -31,8 +32,10 @@ class Summary:
     revoked: int = 0
     forgotten: int = 0
     unreadable: int = 0
-    _took: list[timedelta] = field(default_factory=list)
-    _sums: dict[tuple[Any, ...], _Sum] = field(default_factory=dict)
+    unreadable_lines: list[UnreadableLine] = field(default_factory=list)
+    _took: int = 0  # ticks: so many years as lines may say are no timedelta
+    _timed: int = 0
+    _sums: dict[Who, _Sum] = field(default_factory=dict)
 
     def add(self, lines: Iterable[LogLine]) -> None:
         """Add lines, oldest first."""
@@ -40,64 +43,67 @@ class Summary:
             if line.text is None:
                 self.forgotten += 1
                 continue
-            try:
-                self._add(line, json.loads(line.text))
-            except (KeyError, TypeError, ValueError):  # any login may append a line by raw SQL
-                self.unreadable += 1
+            said = read_line(line.kind, line.text)
+            if said is None:
+                self._unreadable(line)
+            else:
+                self._add(line, said)
 
-    def _add(self, line: LogLine, said: Mapping[str, Any]) -> None:
-        match line.kind:
-            case LineKind.OPENING:
-                self._opening(line, said)
-            case LineKind.REFUSAL:
-                self.refused.update(said["reasons"] or [said["error"]])
-            case LineKind.GRANT_REQUESTED:
-                self.requested += 1
-            case LineKind.GRANT_APPROVED:
-                self.approved.add(said["grant"])
-            case LineKind.GRANT_REVOKED:
-                self._revoked(line.at, said)
-            case _:
+    def _unreadable(self, line: LogLine) -> None:
+        self.unreadable += 1
+        if len(self.unreadable_lines) < _NAMED:
+            self.unreadable_lines.append(UnreadableLine(line.id, line.number, line.login))
+
+    def _add(self, line: LogLine, said: Said) -> None:
+        match said.counts:
+            case Opened():
+                self._opening(line, said.counts)
+            case RefusedFor(reasons):
+                for reason in reasons:
+                    self.refused[reason] += 1
+            case OfGrant():
+                self._of_grant(line, said.counts)
+            case None:
                 return
 
     def looked(self) -> tuple[Looked, ...]:
         """Return what was opened, by actor, tenant, purpose and grant."""
-        found = []
-        for key, one in self._sums.items():
-            assert one.first is not None
-            assert one.last is not None
-            said = dict(zip((*_KEY, "approved_by"), key, strict=True))
-            found.append(
-                Looked(
-                    **said,
-                    openings=one.openings,
-                    records=len(one.records),
-                    first=one.first,
-                    last=one.last,
-                    logins=tuple(sorted(one.logins)),
-                )
+        found = [
+            Looked(
+                **asdict(who),
+                openings=one.openings,
+                records=len(one.records),
+                first=one.first,
+                last=one.last,
+                logins=tuple(sorted(one.logins)),
             )
+            for who, one in self._sums.items()
+        ]
         return tuple(sorted(found, key=lambda one: (one.first, one.actor, one.tenant)))
 
     @property
     def mean_to_revoke(self) -> timedelta | None:
         """The mean time from the last approval of a grant to its revocation."""
-        return sum(self._took, timedelta()) / len(self._took) if self._took else None
+        return self._took // self._timed * _TICK if self._timed else None
 
-    def _opening(self, line: LogLine, said: Mapping[str, Any]) -> None:
-        record = str(said["record"])
-        who = (*(_text(said.get(name)) for name in _KEY), tuple(said.get("approved_by") or ()))
-        one = self._sums.setdefault(who, _Sum())
+    def _opening(self, line: LogLine, said: Opened) -> None:
+        one = self._sums.setdefault(said.who, _Sum(line.at, line.at))
         one.openings += 1
-        one.records.add(record)
+        one.records.add(said.record)
         one.logins |= {line.login} if line.login is not None else set()
-        one.first, one.last = one.first or line.at, line.at
+        one.last = line.at
 
-    def _revoked(self, at: datetime, said: Mapping[str, Any]) -> None:
+    def _of_grant(self, line: LogLine, said: OfGrant) -> None:
+        match line.kind:
+            case LineKind.GRANT_REQUESTED:
+                self.requested += 1
+            case LineKind.GRANT_APPROVED:
+                self.approved.add(said.grant)
+            case _:
+                self._revoked(line.at, said.approved_at)
+
+    def _revoked(self, at: datetime, approved: datetime | None) -> None:
         self.revoked += 1
-        if said.get("approved_at"):
-            self._took.append(at - datetime.fromisoformat(said["approved_at"]))
-
-
-def _text(value: object) -> str | None:
-    return None if value is None else str(value)
+        if approved is not None:  # the clocks of two processes may differ: never less than nothing
+            self._took += max(at - approved, timedelta()) // _TICK
+            self._timed += 1

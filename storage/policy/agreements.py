@@ -137,8 +137,16 @@ def _against(
             yield AgreementReason.SUPERSEDED_ALREADY
         if any(e.id == supersedes and e.agreement.kind != new.kind for e in history):
             yield AgreementReason.ANOTHER_KIND
-    elif new.kind == "baa" and not _with_enterprise(new, history, today):
+    old = next((e.agreement for e in history if e.id == supersedes), None)
+    shortened = old is not None and _within(new, old)
+    if new.kind == "baa" and not shortened and not _with_enterprise(new, history, today):
         yield AgreementReason.BAA_WITHOUT_ENTERPRISE
+
+
+def _within(new: Agreement, old: Agreement) -> bool:
+    """Return whether it is in force on no day on which the old one was not: it may end any time."""
+    sooner = old.until is None or (new.until is not None and new.until <= old.until)
+    return new.begins >= old.begins and sooner
 
 
 def _with_enterprise(baa: Agreement, history: Sequence[RecordedAgreement], today: date) -> bool:

@@ -5,7 +5,7 @@ Consent is never there by default. What counts is when something was said, not w
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
@@ -121,6 +121,20 @@ class Consenting:
         """Return the error."""
         said, advice = _TEXTS[self.reason]
         return ConsentRefused(said, reasons=(self.reason,), advice=advice)
+
+
+def moment_of(kind: ConsentKind, given: datetime | date, now: datetime) -> datetime:
+    """Return the time at which something was said. ``given``: that time, or the UTC day alone.
+
+    Of a day the safe end is taken: for a consent its beginning, for a refusal its end, or now. So a
+    refusal wins over a consent of the same day. A day that has not begun stays in the future.
+    """
+    if isinstance(given, datetime):
+        return utc(given)
+    begins = datetime.combine(given, time.min, UTC)
+    if kind is ConsentKind.OPT_IN or begins > utc(now):
+        return begins
+    return min(utc(now), datetime.combine(given, time.max, UTC))
 
 
 def may_state(

@@ -5,7 +5,7 @@ records that, and that the customer had notice; another person confirms both. Th
 all of it in SQL, and refuses with the same reasons.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -25,6 +25,7 @@ class ExitReason(StrEnum):
     DAY_NOT_AHEAD = "day_not_ahead"
     REPLACED = "replaced"
     CARRIED_OUT = "carried_out"
+    LAPSED = "lapsed"
     NOTICE_MISSING = "notice_missing"
     CONFIRMER_REQUESTED_IT = "confirmer_requested_it"
     # in the worker
@@ -54,6 +55,10 @@ _TEXTS: Final[Mapping[ExitReason, tuple[str, str]]] = {  # what happened and why
     ExitReason.CARRIED_OUT: (
         "The choice is carried out: the erasure is requested.",
         "See: domicile erasure list",
+    ),
+    ExitReason.LAPSED: (
+        "A data processing agreement was in force on the day of the exit, or has been since.",
+        "Record what the customer chooses now: domicile tenant exit choose",
     ),
     ExitReason.NOTICE_MISSING: (
         "Nobody has recorded that the customer had notice.",
@@ -125,6 +130,8 @@ def may_confirm_exit(
     against = _against_step(found, person, today, newest=newest)
     if against is not None:
         return Exiting(against)
+    if found.state is ExitState.LAPSED:
+        return Exiting(ExitReason.LAPSED)
     if found.state is ExitState.CHOSEN:
         return Exiting(ExitReason.NOTICE_MISSING)
     if person is not None and person.actor == found.requested_by:
@@ -134,7 +141,7 @@ def may_confirm_exit(
 
 def may_carry_out(
     found: TenantExit,
-    agreements: Iterable[Agreement],
+    agreements: Collection[Agreement],
     today: date,
     *,
     newest: bool,
@@ -145,12 +152,13 @@ def may_carry_out(
     A worker lets the catalog decide it, in the transaction of the erasure. ``agreements``: those of
     the tenant that nothing supersedes. ``recovering``: the catalog may lack some.
     """
-    if not newest:
-        return Exiting(ExitReason.REPLACED)
-    if found.state is ExitState.CARRIED_OUT:
-        return Exiting(ExitReason.CARRIED_OUT)
+    over = _over(found, newest=newest)
+    if over is not None:
+        return Exiting(over)
     if found.on > today:
         return Exiting(ExitReason.DAY_AHEAD)
+    if found.state is ExitState.LAPSED or has_lapsed(found.on, agreements, today):
+        return Exiting(ExitReason.LAPSED)
     if found.state is not ExitState.CONFIRMED:
         return Exiting(ExitReason.NOT_CONFIRMED)
     if any(one.kind == DPA and not one.over(today) for one in agreements):
@@ -158,11 +166,28 @@ def may_carry_out(
     return Exiting(ExitReason.RECOVERING if recovering else ExitReason.ALLOWED)
 
 
+def has_lapsed(on: date, agreements: Iterable[Agreement], today: date) -> bool:
+    """Return whether an agreement to process data was in force on a day from an exit's until today.
+
+    The customer chose, and had notice, for the end of the contract before.
+    """
+    return any(one.kind == DPA and _in_force_between(one, on, today) for one in agreements)
+
+
+def _in_force_between(one: Agreement, first: date, last: date) -> bool:
+    first = max(first, one.begins)
+    return first <= last and not one.over(first)
+
+
 def _against_step(
     found: TenantExit, person: RosterEntry | None, today: date, *, newest: bool
 ) -> ExitReason | None:
     if person is None or not _may_act(person, today):
         return ExitReason.PERSON_NOT_IN_FORCE
+    return _over(found, newest=newest)
+
+
+def _over(found: TenantExit, *, newest: bool) -> ExitReason | None:
     if not newest:
         return ExitReason.REPLACED
     return ExitReason.CARRIED_OUT if found.state is ExitState.CARRIED_OUT else None

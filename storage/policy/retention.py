@@ -16,7 +16,7 @@ from regions.model import (
 )
 from storage.errors import InvalidRequest, OriginRefused, StaleId, UnknownClass
 from storage.model import RecordId, TenantSpec, utc
-from storage.policy.epochs import ceiling_of
+from storage.policy.epochs import ceiling_of, epoch_of
 
 _MINT = "Mint a new id for this write."
 _AHEAD = 14  # days with a partition beyond the longest retention of a class
@@ -221,6 +221,25 @@ def check_retention(topology: Topology, data_class: DataClass, days: int) -> Non
         raise InvalidRequest(
             f"A retention of {days} days leaves no time to read a {rule.name}.",
             advice=f"Use 0 (nothing is stored), or at least {hours} hours and one day.",
+        )
+
+
+def check_epoch(
+    topology: Topology, wanted: Mapping[DataClass, int], own: Mapping[DataClass, int], today: date
+) -> None:
+    """Raise InvalidRequest if a tenant would set more days than the epoch in force allows.
+
+    ``own``: what the tenant has set. That may stay, and is bound by the ceiling all the same.
+    """
+    for data_class, days in wanted.items():
+        epoch = epoch_of(topology, today)
+        ceiling = ceiling_of(topology, data_class, today)
+        if epoch is None or ceiling is None or days <= ceiling or own.get(data_class) == days:
+            continue
+        raise InvalidRequest(
+            f"A retention of {days} days is above the ceiling of the epoch of {epoch.begins} for "
+            f"{data_class}.",
+            advice=f"Use 0 (nothing is stored) to {ceiling} days: epochs.toml says so.",
         )
 
 

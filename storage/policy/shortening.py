@@ -16,6 +16,7 @@ from storage.model import RecordId, TenantSpec, utc
 from storage.policy.retention import (
     RetentionReason,
     Term,
+    check_epoch,
     check_retention,
     expiry_day,
     midnight,
@@ -107,6 +108,7 @@ def suppose_kept(
     Raises UnknownClass, and InvalidRequest for days that a tenant may not set.
     """
     check_retention(topology, data_class, days)
+    check_epoch(topology, {data_class: days}, own, utc(now).date())
     after = {**own, data_class: days}
     kept, _ = retention_of(topology, after, data_class)
     assert kept is not None
@@ -204,7 +206,8 @@ def retain_for(  # noqa: PLR0917 - what ``retain`` takes, and the days
     most, _ = within_ceilings(topology, tenant.retention, data_class, begins.date())
     if most is not None and keep_days > most:
         raise InvalidRequest(
-            f"keep_days is {keep_days}: the tenant keeps a {data_class} for {most} days.",
+            f"A record is not kept for {keep_days} days: "
+            f"the tenant keeps a {data_class} for {most} days.",
             advice="A record may be kept for less than its tenant's retention, never for more.",
         )
     check_keep_days(topology, data_class, keep_days)
@@ -217,7 +220,8 @@ def check_keep_days(topology: Topology, data_class: DataClass, keep_days: int) -
     """Raise InvalidRequest unless a record may be kept for so many days. See ``retain_for``."""
     if keep_days < 1:
         raise InvalidRequest(
-            f"keep_days is {keep_days}.", advice="Give a day or more, or do not store the record."
+            f"A record is not kept for {keep_days} days.",
+            advice="Give a day or more, or do not store the record.",
         )
     check_retention(topology, data_class, keep_days)
 
@@ -232,8 +236,8 @@ def check_kept(
     begins = utc(record_id.minted) if origin is None else midnight(origin)
     if record_id.day != expiry_day(begins, keep_days, topology.bounds):
         raise InvalidRequest(
-            f"keep_days is {keep_days}, but the id was minted for another day.",
-            advice="Mint the id with the same keep_days, or leave keep_days out of the write.",
+            f"The id was minted for another day than that of a record kept for {keep_days} days.",
+            advice="Mint the id for as many days, or leave the days out of the write.",
         )
 
 

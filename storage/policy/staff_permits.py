@@ -1,6 +1,6 @@
 """Decide whether a permit opens the key of one record for a person."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -11,6 +11,7 @@ from regions.model import Purpose, Topology
 from storage.model import (
     GRANT_PURPOSES,
     PERMIT_LASTS,
+    Approval,
     Grant,
     GrantState,
     Hold,
@@ -174,6 +175,12 @@ def check_signatures(grant: Grant, signatures: Mapping[str, bool]) -> tuple[Perm
     if others and not any(signatures.get(actor, False) for actor in others):
         return (PermitReason.SIGNATURE_INVALID,)
     return ()
+
+
+def counting(grant: Grant, signed: Iterable[Approval]) -> tuple[Approval, ...]:
+    """Return those of the approvals that a pinned key signed which are of a second person."""
+    others = _others(grant)
+    return tuple(one for one in signed if one.actor in others)
 
 
 def _signers(grant: Grant) -> set[str]:

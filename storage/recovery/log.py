@@ -5,8 +5,9 @@ newest one that is found holds every line that anybody was shown. The log goes o
 not at all: what went on from an older one would be a fork.
 """
 
+import hashlib
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -17,17 +18,18 @@ from storage.catalog import checkpoints, log
 from storage.catalog.checkpoints import SignedRoot
 from storage.catalog.kinds import ObjectKind
 from storage.crypto.log import origin
-from storage.errors import LogInvalid, NaiveDatetime
+from storage.errors import InvalidRequest, LogInvalid
 from storage.model import LineKind, LogLine, utc
 from storage.recovery.log_objects import (
     Found,
     Loaded,
     adopt,
+    contents,
     first_openings,
     first_tiles,
-    reader_with,
     replicas,
     scan,
+    several_with,
 )
 from storage.region import OpenRegion
 from storage.tlog.checkpoints import (
@@ -38,10 +40,10 @@ from storage.tlog.checkpoints import (
 )
 from storage.tlog.commitments import Opening
 from storage.tlog.merkle import EMPTY_ROOT, consistency_path
-from storage.tlog.tiles import WIDTH
-from storage.tlog.tree import Read, stored_ranges
+from storage.tlog.tiles import WIDTH, Tile, width_of
+from storage.tlog.tree import Read, rooted, stored_ranges
 from storage.tlog.verification import read_log
-from storage.transparency.reading import reader
+from storage.transparency.reading import narrowed, reader
 
 _KEEP = (
     "Keep every object on the backends and every backup of the catalog: together they prove it. "
@@ -102,29 +104,40 @@ def restore(
     known, newest = _known(region, connection), ahead.newest
     packs = scan(region, ObjectKind.LOG_TILES, known.size, names, silent)
     tiles = [each for pack in packs if (each := first_tiles(region, pack, silent)) is not None]
-    read = reader_with(region, tiles)
+    read = rooted(several_with(region, tiles), newest.size, newest.root)
     for older in (known, *ahead.others):
         _check_continued(older, newest, read, checkpoints.minimum(connection))
     entries = _entries(read, newest, known.size)
-    for line in log.numbered(connection, known.size):
-        if entries[(line.number or 0) - known.size :][:1] != [line.commitment]:
+    expected = dict(enumerate(entries, known.size))
+    for number, entry in sorted(log.entries(connection, known.size).items()):
+        if expected.get(number) != entry:
             raise LogInvalid(
                 f"The log of {region.name} was forked: its catalog has another line "
-                f"{line.number} than the log on its backends.",
+                f"{number} than the log on its backends.",
                 advice=_KEEP,
             )
     texts = _texts(region, scan(region, ObjectKind.LOG_LINES, known.size, names, silent), silent)
-    openings = _by_number(texts)
-    for number, entry in enumerate(entries, known.size):
-        opening = openings.get(number)
-        kept = opening if opening is not None and opening.entry == entry else None
+    # other lines may have had these numbers before the catalog was lost
+    openings = {(n, opening.entry): opening for each in texts for n, opening in _numbered(*each)}
+    for number, entry in expected.items():
+        kept = openings.get((number, entry))
         log.restore(connection, _line(kept, entry, number, region.clock.now()))
+    if log.entries(connection, known.size) != expected:
+        raise LogInvalid(
+            f"The log of {region.name} was not restored: its catalog lacks lines of it.",
+            advice="Keep the catalog and the backends as they are, and report this.",
+        )
     note = ahead.note.data.decode()
     signed = SignedRoot(newest.size, newest.root, note)
     checkpoints.add(connection, region.log_trust, signed, region.clock.now())
-    for loaded in (*tiles, *(loaded for loaded, _ in texts), ahead.note):
-        if loaded.found.number <= newest.size:
-            adopt(region, connection, loaded)
+    tiles = [each for each in tiles if _are_tiles_of(read, newest.size, each)]
+    sealed = [
+        loaded
+        for loaded, openings in texts
+        if any(expected.get(n) == opening.entry for n, opening in _numbered(loaded, openings))
+    ]
+    for loaded in (*tiles, *sealed, ahead.note):
+        adopt(region, connection, loaded)
     return len(entries)
 
 
@@ -137,8 +150,11 @@ def _check_continued(older: Checkpoint, newer: Checkpoint, read: Read, minimum: 
 
 
 def _known(region: OpenRegion, connection: Connection) -> Checkpoint:
-    """Return the newest checkpoint of the catalog, that of an empty log if there is none."""
-    known = checkpoints.newest(connection, region.log_trust)
+    """Return the newest checkpoint whose lines the catalog has, that of an empty log if none is.
+
+    Any login may have added a later one, which the region did sign, to a restored catalog.
+    """
+    known = checkpoints.newest_whole(connection, region.log_trust)
     if known is None:
         return Checkpoint(origin(region.name), 0, EMPTY_ROOT)
     return Checkpoint(origin(region.name), known.size, known.root)
@@ -158,24 +174,44 @@ def _texts(
     return [each for each in read if each is not None]
 
 
-def _by_number(texts: Sequence[tuple[Loaded, list[Opening]]]) -> Mapping[int, Opening]:
-    """Return salts and texts by the numbers of their lines: the number of an object is its end."""
-    return {
-        number: opening
-        for loaded, openings in texts
-        for number, opening in enumerate(openings, loaded.found.number - len(openings))
-    }
+def _are_tiles_of(read: Read, size: int, loaded: Loaded) -> bool:
+    """Tell whether the tiles in an object are those of the log, as it was at the number of it."""
+    if loaded.found.number > size:
+        return False
+    for tile, data in contents(loaded):
+        now = Tile(tile.level, tile.index, width_of(tile.level, tile.index, size))
+        if now.width < tile.width or narrowed(read(now.path), now, tile) != data:
+            return False
+    return True
+
+
+def _numbered(loaded: Loaded, openings: Sequence[Opening]) -> list[tuple[int, Opening]]:
+    """Return salts and texts with the numbers of their lines: that of an object is its end."""
+    return list(enumerate(openings, loaded.found.number - len(openings)))
 
 
 def _line(opening: Opening | None, entry: bytes, number: int, now: datetime) -> LogLine:
     """Return a line as it was; without a text that says so only its place is known.
 
-    Any login of a process may have added a text that does not.
+    Any login of a process may have added a text that does not, and chosen the entry.
     """
     text, salt = (None, None) if opening is None else (opening.text, opening.salt)
+    line, kind, at = _said(text or "{}") or (_unnamed(entry, number), LineKind.LOST, now)
+    return LogLine(line, kind, at, text, salt, entry, number)
+
+
+def _said(text: str) -> tuple[UUID, LineKind, datetime] | None:
+    """Return the id, the kind and the time that a text says. None: it does not."""
     try:
-        said = json.loads(text or "{}")
-        at, kind = datetime.fromisoformat(said["at"]), LineKind(said["kind"])
-        return LogLine(UUID(said["line"]), kind, utc(at), text, salt, entry, number)
-    except (ValueError, TypeError, KeyError, AttributeError, NaiveDatetime):
-        return LogLine(UUID(bytes=entry[1:17]), LineKind.LOST, now, text, salt, entry, number)
+        said = json.loads(text)
+        at = utc(datetime.fromisoformat(said["at"]))
+        line, kind = UUID(said["line"]), LineKind(said["kind"])
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, InvalidRequest):
+        return None
+    return (line, kind, at) if log.EARLIEST <= at < log.LATEST else None
+
+
+def _unnamed(entry: bytes, number: int) -> UUID:
+    """Return an id that nobody who chose the entry alone has chosen."""
+    digest = hashlib.sha256(b"domicile lost line\0" + number.to_bytes(8) + entry).digest()
+    return UUID(bytes=digest[:16])

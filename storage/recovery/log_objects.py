@@ -19,9 +19,9 @@ from storage.recovery.reconcile import name_of
 from storage.region import OpenRegion
 from storage.tlog.commitments import Opening
 from storage.tlog.tiles import Tile
-from storage.tlog.tree import Read
+from storage.tlog.tree import Several
 from storage.transparency.packing import unpack
-from storage.transparency.reading import narrowed, reader
+from storage.transparency.reading import narrowed, several
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,25 +100,37 @@ def first_tiles(region: OpenRegion, found: Found, silent: set[str]) -> Loaded | 
     return None
 
 
-def reader_with(region: OpenRegion, loaded: Collection[Loaded]) -> Read:
-    """Return a function that reads tiles from these objects, and else as the catalog says."""
-    known = reader(region)
-    found: dict[tuple[object, int], tuple[Tile, bytes]] = {}
-    for each in loaded:
-        for packed in unpack(each.data):
-            place = packed.tile.level, packed.tile.index
-            if place not in found or found[place][0].width < packed.tile.width:
-                content = each.data[packed.start : packed.start + packed.length]
-                found[place] = packed.tile, content
+def several_with(region: OpenRegion, loaded: Collection[Loaded]) -> Several:
+    """Return a function that reads what tiles may be: in these objects, or as the catalog says.
 
-    def read(path: str) -> bytes:
+    A process that died may have sent others for the same place, before its catalog was restored.
+    """
+    found: dict[tuple[object, int], list[tuple[Tile, bytes]]] = {}
+    for each in loaded:
+        for tile, content in contents(each):
+            found.setdefault((tile.level, tile.index), []).append((tile, content))
+    known = several(region)
+
+    def read(path: str) -> list[bytes]:
         wanted = Tile.parse(path)
-        tile, content = found.get((wanted.level, wanted.index), (None, b""))
-        if tile is not None and tile.width >= wanted.width:
-            return narrowed(content, tile, wanted)
-        return known(path)
+        there = found.get((wanted.level, wanted.index), [])
+        may_be = [
+            narrowed(data, tile, wanted) for tile, data in there if tile.width >= wanted.width
+        ]
+        try:
+            may_be += known(path)
+        except FileNotFoundError:
+            if not may_be:
+                raise
+        return list(dict.fromkeys(may_be))
 
     return read
+
+
+def contents(loaded: Loaded) -> list[tuple[Tile, bytes]]:
+    """Return the tiles in an object, each with its bytes."""
+    places = unpack(loaded.data)
+    return [(p.tile, loaded.data[p.start : p.start + p.length]) for p in places]
 
 
 def adopt(region: OpenRegion, connection: Connection, loaded: Loaded) -> None:

@@ -63,6 +63,15 @@ SERVICE = Actor("service-under-test", ActorKind.CUSTOMER, employer="acme", locat
 _PLENTY = 4 * 1024**3  # bytes
 
 
+def take_any_time(settings: Settings) -> None:
+    """Let the catalogs take any time, as that of a clock that a test sets."""
+    for name, own in settings.regions.items():
+        catalog = Catalog(name, own.catalog_url.get_secret_value(), connections=2)
+        with catalog.begin() as connection:
+            connection.execute(text(_ANY_TIME))
+        catalog.close()
+
+
 def memory_directory() -> str | None:
     """Return a directory in memory, if there is enough: test databases need no durability."""
     memory = Path("/dev/shm")  # noqa: S108
@@ -106,18 +115,11 @@ class Server:
             self._renew(settings, regions)
         else:
             init(settings, dependencies=Dependencies(clock=lambda _: FakeClock()))
-            self._take_any_time(settings)
+            take_any_time(settings)
             self._open_to_services(settings)
             regions = [snapshot(settings, region, self.topology, connections=1) for region in urls]
         self._lent[home] = regions
         return settings
-
-    def _take_any_time(self, settings: Settings) -> None:
-        for name, own in settings.regions.items():
-            catalog = Catalog(name, own.catalog_url.get_secret_value(), connections=2)
-            with catalog.begin() as connection:
-                connection.execute(text(_ANY_TIME))
-            catalog.close()
 
     def _open_to_services(self, settings: Settings) -> None:
         """Let services use the regions, as if they had been provisioned."""

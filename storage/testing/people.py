@@ -35,6 +35,7 @@ def pin_approver(keys: Path) -> Path:
     file, key = keys / "approvers.toml", Ed25519PrivateKey.generate()
     public = base64.b64encode(key.public_key().public_bytes_raw()).decode()
     file.write_text(f'[approvers]\n{_APPROVER} = "{public}"\n')
+    file.chmod(0o600)  # whatever the umask
     file.with_name(_KEY).write_bytes(key.private_bytes_raw())
     return file
 

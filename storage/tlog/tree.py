@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from itertools import islice, product
 
 from storage.errors import LogInvalid
@@ -25,6 +25,9 @@ Several = Callable[[str], Sequence[bytes]]
 
 _TRIED = 1000
 """How many combinations of what tiles may be are tried."""
+
+_KEPT = 32
+"""How many full tiles are kept for the next ones: those above them, for the most part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +142,7 @@ def find_edge(several: Several, size: int, root: bytes) -> Edge:
     paths = [tile.path for tile in edge if tile.width]
     if size % WIDTH:
         paths.append(Tile("entries", size // WIDTH, size % WIDTH).path)
-    found = [several(path) for path in paths]
+    found = [_several(several, path) for path in paths]
     last = LogInvalid(f"A tile at the right edge of the log, for {size} entries, is missing.")
     for chosen in islice(product(*found), _TRIED):
         try:
@@ -147,6 +150,36 @@ def find_edge(several: Several, size: int, root: bytes) -> Edge:
         except LogInvalid as error:
             last = error
     raise last
+
+
+def rooted(several: Several, size: int, root: bytes) -> Read:
+    """Return a function that reads the tiles of a tree from what each may be: those under its root.
+
+    It has the full ones, and those at the right edge as they are at ``size`` entries. Raises
+    LogInvalid, also when it is called, if nothing that a tile may be is under the root.
+    """
+    edge = find_edge(several, size, root)
+    tiles = {_last(level, size): b"".join(edge.levels[level]) for level in levels_of(size)}
+    tiles[Tile("entries", size // WIDTH, size % WIDTH)] = encode_bundle(edge.entries)
+    known = {tile.path: data for tile, data in tiles.items() if tile.width}
+
+    @lru_cache(_KEPT)
+    def read(path: str) -> bytes:
+        if path in known:
+            return known[path]
+        expected, tile = above(Tile.parse(path)), Tile.parse(path)
+        for data in _several(several, path):
+            if _hash_of(tile, data) == expected:
+                return data
+        raise LogInvalid(f"{path} does not have the hash that the tile above it has for it.")
+
+    def above(tile: Tile) -> bytes:
+        if tile.level == "entries":
+            return b"".join(read_hashes(read, Tile(0, tile.index)))
+        level, (index, at) = tile.level + 1, divmod(tile.index, WIDTH)
+        return read_hashes(read, Tile(level, index, width_of(level, index, size)))[at]
+
+    return read
 
 
 def stored_ranges(read: Read, size: int) -> Ranges:
@@ -177,6 +210,24 @@ def _last(level: int, size: int) -> Tile:
     """Return the partial tile of a level; its width is 0 if there is none."""
     index = size // WIDTH ** (level + 1)
     return Tile(level, index, width_of(level, index, size))
+
+
+def _several(several: Several, path: str) -> Sequence[bytes]:
+    try:
+        return several(path)
+    except FileNotFoundError as error:
+        raise LogInvalid(f"{path} is missing.") from error
+
+
+def _hash_of(tile: Tile, data: bytes) -> bytes | None:
+    """Return what is above a full tile or bundle. None: it is none."""
+    if tile.level != "entries":
+        hashes = [data[at : at + HASH] for at in range(0, len(data), HASH)]
+        return root_hash(hashes) if len(data) == WIDTH * HASH else None
+    try:
+        return b"".join(leaf_hash(entry) for entry in decode_bundle(data))
+    except ValueError:
+        return None
 
 
 def _fetch(read: Read, tile: Tile) -> tuple[Tile, bytes]:

@@ -56,6 +56,14 @@ def _excluded(one: Used, said: Sequence[Statement]) -> Exclusion | None:
     return Exclusion(one.tenant, one.record, ExclusionReason.WITHDRAWN, refusal.id)
 
 
+def is_known(region: OpenRegion, run: str, purpose: Purpose, tenant: str | None) -> bool:
+    """Return whether a run was given something here, or a model is the tenant's own."""
+    with region.catalog.begin() as connection:
+        if tenant is not None and training.is_own_model(connection, run, tenant):
+            return True
+        return bool(training.reads_of(connection, run, purpose, tenant))
+
+
 def confirm_deleted(
     region: OpenRegion,
     run: str,

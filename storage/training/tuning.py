@@ -54,16 +54,16 @@ def note_tuning(
 
 def check_own(connection: Connection, model: str, tenant: str) -> None:
     """Raise ModelRefused unless a model is a tenant's own."""
-    owner = training.owner_of(connection, model)
-    if owner is None:
+    own = training.is_own_model(connection, model, tenant)
+    if own is None:
         raise ModelRefused(
             "No such model is noted for the tenant, so it may be a shared one.",
             reasons=("unknown_model",),
             advice="Note the tenant's own model first: domicile model add",
         )
-    if owner != tenant:
+    if not own:
         raise ModelRefused(
-            "The model is that of another tenant.",
+            "The model is that of another tenant, or of a former one of this id.",
             reasons=("another_tenants_model",),
             advice="A customer's file fine-tunes the customer's model, and no other.",
         )

@@ -119,6 +119,8 @@ class Sequencer:
                 return None
             return _Signed(before, (), self._announce_note(connection, before, send_to))
         self._note_key(connection, before, now)
+        if log.following(connection) < size:
+            raise _lacking(region.name, size)
         log.number(connection, log.BATCH, size)
         lines = log.numbered(connection, size, log.BATCH)
         if not lines:
@@ -241,13 +243,17 @@ def _abandoning(*writes: Write) -> Iterator[None]:
 def _check_follow(region: str, lines: Sequence[LogLine], size: int) -> None:
     """Refuse to sign what would not continue a log of that size. Raises LogInvalid."""
     if [line.number for line in lines] != list(range(size, size + len(lines))):
-        raise LogInvalid(
-            f"The log of {region} is not continued: its newest checkpoint has {size} lines, and "
-            "the catalog lacks the next one.",
-            advice="Restore the newest key file, with every former signing key: a checkpoint "
-            "counts if one of them signed it. Keep the catalog, the backends and their backups "
-            "as they are.",
-        )
+        raise _lacking(region, size)
+
+
+def _lacking(region: str, size: int) -> LogInvalid:
+    return LogInvalid(
+        f"The log of {region} is not continued: its newest checkpoint has {size} lines, and "
+        "the catalog lacks the next one.",
+        advice="Restore the newest key file, with every former signing key: a checkpoint "
+        "counts if one of them signed it. Keep the catalog, the backends and their backups "
+        "as they are.",
+    )
 
 
 def _signer_of(note: str) -> bytes:

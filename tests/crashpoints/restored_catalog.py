@@ -1,10 +1,10 @@
 """A catalog that is lost, restored from a backup, and recovered."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import update
 
 from storage.bootstrap import open_restored
 from storage.catalog import tables as t
@@ -15,6 +15,7 @@ from tests.crashpoints.effects import Tape
 from tests.crashpoints.facts import Fact
 from tests.crashpoints.ground import HOME
 from tests.crashpoints.stage import Stage
+from tests.support.catalogs.rows import Rows, rows_of, set_back
 
 _ELSEWHERE = "1/00000001/1/1"
 
@@ -23,7 +24,7 @@ _ELSEWHERE = "1/00000001/1/1"
 class Backup:
     """The rows of a catalog, and what was acknowledged until then."""
 
-    rows: Mapping[str, Sequence[Row[tuple[object, ...]]]]
+    rows: Rows
     told: Sequence[Fact]
 
 
@@ -31,10 +32,7 @@ def back_up(stage: Stage) -> Backup:
     """Back up the catalog."""
     learn_samples(stage)  # a restored row may name bytes that are gone
     with stage.looking(HOME) as connection:
-        rows = {
-            table.name: connection.execute(select(table)).all()
-            for table in t.metadata.sorted_tables
-        }
+        rows = rows_of(connection)
     return Backup(rows, [fact for fact in stage.facts if fact.told])
 
 
@@ -44,12 +42,7 @@ def restore(stage: Stage, backup: Backup, *, elsewhere: bool) -> None:
     ``elsewhere``: as a dump on another server; otherwise as a snapshot of the server's disk.
     """
     with stage.looking(HOME) as connection:
-        for table in reversed(t.metadata.sorted_tables):
-            connection.execute(table.delete())
-        for table in t.metadata.sorted_tables:
-            if backup.rows[table.name]:
-                rows = [dict(row._mapping) for row in backup.rows[table.name]]
-                connection.execute(insert(table), rows)
+        set_back(connection, backup.rows)
         if elsewhere:
             connection.execute(update(t.catalog_info).values(identity=_ELSEWHERE))
     stage.restored = True

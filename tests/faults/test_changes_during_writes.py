@@ -1,14 +1,18 @@
 """Conditions that change during a write are checked again before its commit."""
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
 
 import pytest
 
-from storage.errors import Abandoned, Expired, StaleId, TermsChanged
+from storage.errors import Abandoned, AgreementMissing, Expired, StaleId, TermsChanged
 from storage.model import DataClass
 from storage.testing import Call, Domicile
 from tests.support.actions import duty, work
 from tests.support.holds import SOON
+from tests.support.topology_files import COMPANIES, SHIPPED, edit, use_topology
 
 
 def meanwhile(domicile: Domicile, happens: Callable[[], object]) -> None:
@@ -106,3 +110,73 @@ def test_a_write_that_takes_too_long_is_abandoned(domicile: Domicile) -> None:
     assert len(t.list()) == 1
     work(domicile, hours=1)
     assert len(packs(domicile)) == 2
+
+
+def before_midnight(domicile: Domicile) -> date:
+    """Go on until 30 seconds before midnight; return the next day."""
+    now = domicile.clock.now()
+    midnight = datetime.combine(now.date(), time(), UTC) + timedelta(days=1)
+    domicile.clock.advance(midnight - now - timedelta(seconds=30))
+    return midnight.date()
+
+
+def over_midnight(domicile: Domicile, pieces: int, asked: list[int]) -> Iterator[bytes]:
+    """Yield the pieces of a file. Midnight comes after the first. ``asked``: those asked for."""
+    for number in range(pieces):
+        asked.append(number)
+        yield bytes([number + 1]) * 3_000_000
+        if not number:
+            domicile.pass_time(seconds=60)
+
+
+@pytest.mark.parametrize("pieces", [1, 4])
+def test_a_file_is_not_stored_once_the_agreement_has_ended(domicile: Domicile, pieces: int) -> None:
+    """Also if all of it was sent by then. No more of it is read, and no byte is left."""
+    t = domicile.tenant()
+    (dpa,) = domicile.store.admin.agreements.list(t.id)
+    domicile.store.admin.agreements.end(dpa.id, until=before_midnight(domicile))
+    asked: list[int] = []
+    with pytest.raises(AgreementMissing, match="has ended"):
+        t.put_file(over_midnight(domicile, pieces, asked))
+    assert len(asked) <= 2
+    work(domicile, hours=1)
+    assert not t.list()
+    assert not packs(domicile)
+
+
+def test_a_prompt_is_not_stored_once_the_agreement_has_ended(domicile: Domicile) -> None:
+    """Midnight comes while it is sent."""
+    t = domicile.tenant()
+    t.put(DataClass.PROMPT, b"the day's key")
+    (dpa,) = domicile.store.admin.agreements.list(t.id)
+    domicile.store.admin.agreements.end(dpa.id, until=before_midnight(domicile))
+    meanwhile(domicile, lambda: domicile.pass_time(seconds=60))
+    with pytest.raises(AgreementMissing):
+        t.put(DataClass.PROMPT, b"mine")
+    assert len(t.list()) == 1
+
+
+def test_a_file_does_not_go_on_to_a_company_whose_agreement_has_ended(
+    domicile: Domicile, tmp_path: Path
+) -> None:
+    """Its bytes are purged from both, and it is read no further."""
+    shutil.copytree(SHIPPED, tmp_path, dirs_exist_ok=True)
+    since = 'products = ["API", "fine-tuning"]\nsince = 2025-01-01\n'
+    edit(tmp_path / COMPANIES, since, f"{since}until = {before_midnight(domicile)}\n")
+    use_topology(domicile, tmp_path)
+    t = domicile.tenant()
+    asked: list[int] = []
+    with pytest.raises(TermsChanged):
+        t.put_file(over_midnight(domicile, 4, asked))
+    assert len(asked) <= 2
+    work(domicile, hours=1)
+    assert not packs(domicile)
+
+
+def test_a_file_goes_on_over_midnight(domicile: Domicile) -> None:
+    """If its agreements do."""
+    t = domicile.tenant()
+    before_midnight(domicile)
+    put = t.put_file(over_midnight(domicile, 4, []))
+    assert put.stored
+    assert [one.id for one in t.list()] == [put.id]

@@ -163,3 +163,19 @@ def test_entries_come_one_after_the_other(
         why = reason(waited)
 
     assert why == ("login_taken" if login else "roster_full")
+
+
+def test_entries_by_raw_sql_come_one_after_the_other(
+    domicile: Domicile, grant: Grant, faults: CatalogFaults, aside: ThreadPoolExecutor
+) -> None:
+    """Two keepers who call the function at once do not give one login to two actors."""
+
+    def enter(actor: str) -> None:
+        with session(domicile, "kim") as connection:
+            roster.enter(connection, person(actor, login="new"), domicile.clock.now())
+
+    with session(domicile, "kim") as connection:
+        roster.enter(connection, person("one", login="new"), domicile.clock.now())
+        waited = meanwhile(faults, aside, lambda: enter("two"))
+
+    assert reason(waited) == "login_taken"

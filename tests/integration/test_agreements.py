@@ -448,3 +448,25 @@ def test_the_terms_of_many_tenants_are_told_apart(domicile: Domicile) -> None:
         for spec in domicile.store.admin.tenants.list(HOME)
     }
     assert kinds == {"a": ["dpa"], "b": ["dpa", "enterprise"]}
+
+
+def test_what_a_record_may_be_used_for_goes_by_the_agreements_of_the_day_asked(
+    domicile: Domicile,
+) -> None:
+    """Before it ends a file may be used; from that day on it is only read to be returned."""
+    tenant = domicile.tenant()
+    put = tenant.put_file([b"lines"])
+    (dpa,) = domicile.store.admin.agreements.list("acme-eu")
+    ends = today(domicile) + timedelta(days=10)
+    domicile.store.admin.agreements.end(dpa.id, until=ends)
+
+    def asked(at: date | None) -> tuple[bool, bool]:
+        found = tenant.explain_purpose(put.id, purpose=Purpose.FINE_TUNE, at=at)
+        return found.allowed, found.to_return
+
+    assert asked(None) == (True, False)
+    assert asked(ends - timedelta(days=1)) == (True, False)
+    assert asked(ends) == (False, True)
+    domicile.pass_time(days=11)
+    assert asked(None) == (False, True)
+    assert asked(ends - timedelta(days=1)) == (True, False)

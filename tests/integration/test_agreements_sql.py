@@ -21,7 +21,7 @@ CHOOSE = (
 NOTICE = "SELECT note_exit_notice(:id, repeat('e', 64), {now})"
 CONFIRM = "SELECT confirm_exit(:id, {now})"
 BEGIN = "SELECT begin_exit(:id, {now})"
-BACKDATE = "UPDATE exit_choice SET exit_on = '2026-01-02' WHERE id = :id"
+BACKDATE = "UPDATE exit_choice SET exit_on = '2026-01-09' WHERE id = :id"
 STEPS = "SELECT string_agg(step || ' ' || coalesce(actor, login), ', ' ORDER BY number) "
 STEPS += "FROM exit_step WHERE choice_id = :id"
 FORBIDDEN = (
@@ -50,6 +50,8 @@ FORBIDDEN = (
     "CREATE OR REPLACE VIEW agreement AS SELECT '' AS tenant",
     "DROP TRIGGER agreement_as_before ON agreement",
 )
+MAKE = "INSERT INTO tenant (id, account, home, residency, service, dedicated, retention, version, "
+MAKE += "created) VALUES (:tenant, 'a', 'eu', 'EU', 'api', false, '{{}}', 1, now())"
 LOGINS = ("alice", "kim", "nina", "sam", "wim")
 
 
@@ -158,15 +160,32 @@ def test_a_baa_needs_an_enterprise_agreement_in_force(people: People) -> None:
     assert added(people, kind="baa", tenant="shut")[1] == ""
 
 
+def test_a_baa_that_replaces_another_needs_one_too(people: People) -> None:
+    """Unless it is in force on no other day: a BAA may end when the enterprise agreement has."""
+    people.do("postgres", MAKE, tenant="past")
+    ended: dict[str, Any] = {"kind": "enterprise", "tenant": "past"}
+    enterprise, _ = added(people, **ended)
+    baa, _ = added(people, kind="baa", tenant="past")
+    added(people, **ended, old=enterprise, until=date(2026, 2, 1))
+    again, same = added(people, kind="baa", tenant="past", old=baa)
+    short, shortened = added(people, kind="baa", tenant="past", old=again, until=date(2999, 3, 1))
+
+    assert (same, shortened) == ("", "")
+    for longer in ({"until": date(2999, 3, 2)}, {}, {"since": date(2026, 1, 4)}):
+        given: dict[str, Any] = {"until": None, "old": short} | longer
+        assert added(people, kind="baa", tenant="past", **given)[1] == "baa_without_enterprise"
+    earlier: dict[str, Any] = {"since": date(2026, 1, 4), "until": date(2999, 3, 1)}
+    done = added(people, kind="baa", tenant="past", old=short, **earlier)[1]
+    assert done == "baa_without_enterprise"
+
+
 def test_a_tenant_that_is_made_again_begins_without_a_history(people: People) -> None:
     """What the former one of the id had does not count."""
-    make = "INSERT INTO tenant (id, account, home, residency, service, dedicated, retention, "
-    make += "version, created) VALUES ('twice', 'a', 'eu', 'EU', 'api', false, '{{}}', 1, now())"
-    people.do("postgres", make)
+    people.do("postgres", MAKE, tenant="twice")
     added(people, kind="enterprise", tenant="twice")
     dpa, _ = added(people, tenant="twice")
     people.do("alice", "SELECT remove_tenant('twice')")
-    people.do("postgres", make)
+    people.do("postgres", MAKE, tenant="twice")
 
     assert added(people, kind="baa", tenant="twice")[1] == "baa_without_enterprise"
     assert added(people, tenant="twice", old=dpa)[1] == "superseded_already"
@@ -225,6 +244,23 @@ class TestExits:
         assert people.do("alice", CHOOSE, id=uuid4(), **given) == "day_not_ahead"
         assert people.do("alice", NOTICE, id=choice) == "day_not_ahead"
 
+    def test_a_renewal_lets_it_lapse(self, people: People) -> None:
+        """For ever: it is neither confirmed nor carried out when the renewal has ended."""
+        for tenant in ("late", "soon"):
+            people.do("postgres", MAKE, tenant=tenant)
+        added(people, tenant="late", until=date(2026, 1, 9))
+        choice, early = chosen(people, tenant="late"), chosen(people, tenant="soon")
+        for each in (choice, early):
+            people.do("alice", NOTICE, id=each)
+            people.do("postgres", BACKDATE, id=each)
+        confirmed = people.do("bob", CONFIRM, id=choice)
+        added(people, tenant="late", since=date(2026, 1, 20), until=date(2026, 2, 1))
+        added(people, tenant="soon", until=date(2026, 1, 10))
+
+        assert (confirmed, people.do("wim", BEGIN, id=choice)) == ("", "lapsed")
+        assert people.do("bob", CONFIRM, id=early) == "lapsed"
+        assert people.do("wim", BEGIN, id=early) == "lapsed"
+
     def test_a_later_choice_replaces_it(self, people: People) -> None:
         """No step of the former counts, nor is it carried out."""
         former = chosen(people)
@@ -251,17 +287,16 @@ class TestExits:
         info += "ON CONFLICT (id) DO UPDATE SET identity = 'known', unread = '{{}}'"
         people.do("postgres", info)
         dpa, _ = added(people, tenant="mild")
+        added(people, tenant="mild", old=dpa, until=date(2026, 1, 9))
         choice = chosen(people, tenant="mild")
         people.do("alice", NOTICE, id=choice)
         said = [people.do("wim", BEGIN, id=choice)]
         people.do("postgres", BACKDATE, id=choice)
         said.append(people.do("wim", BEGIN, id=choice))
         people.do("bob", CONFIRM, id=choice)
-        said.append(people.do("wim", BEGIN, id=choice))
-        added(people, tenant="mild", old=dpa, until=date(2026, 2, 1))
         renewed, _ = added(people, tenant="mild", since=date(2999, 1, 1))
         said.append(people.do("wim", BEGIN, id=choice))
-        added(people, tenant="mild", old=renewed, since=date(2026, 1, 5), until=date(2026, 2, 1))
+        added(people, tenant="mild", until=date(2026, 1, 9), old=renewed)
         line = "INSERT INTO log_line (id, kind, at, text, salt, commitment) VALUES "
         line += "(gen_random_uuid(), 'recovery', clock_timestamp(), '{{}}', "
         line += "decode(repeat('00', 32), 'hex'), decode(repeat('00', 33), 'hex'))"
@@ -278,7 +313,6 @@ class TestExits:
         assert said == [
             "day_ahead",
             "not_confirmed",
-            "agreement_in_force",
             "agreement_in_force",
             "not_confirmed",
             "not_confirmed",

@@ -290,7 +290,8 @@ def test_a_store_has_its_documented_attributes_and_no_others(domicile: Domicile)
     assert public(store.admin.agreements) == {"add", "end", "list"}
     assert public(store.admin.exits) == {"choose", "confirm", "list", "notify"}
     assert public(store.admin.grants) == {
-        *("approve", "check_signatures", "justification", "list", "request", "revoke", "show")
+        *("approve", "check_signatures", "counting", "justification", "list", "request", "revoke"),
+        "show",
     }
     assert public(store.admin.roster) == {"enter", "list"}
     assert public(store.admin.tenants) == {"ensure", "remove", "get", "list"}

@@ -1,6 +1,7 @@
 """``consent``: give, withdraw, opt-out, list and export."""
 
 import json
+from datetime import UTC, datetime
 
 from regions.load import load_topology
 from storage.cli.exit_codes import Exit
@@ -41,3 +42,27 @@ def test_what_is_refused_says_what_to_do(line: CommandLine) -> None:
     files = ("--class", "fine_tuning_file", "--purpose", "train", "--by", "ann")
     code, error = line.error("consent", "give", "acme-eu", WORDING, *files)
     assert (code, error["reasons"]) == (Exit.REFUSED, ["class_not_in_wording"])
+
+
+def test_a_withdrawal_of_a_day_ends_a_consent_of_that_day(line: CommandLine) -> None:
+    """It counts from now, not from midnight: the consent is older, and cannot be given again."""
+    line.put("mine")
+    line("consent", "give", "acme-eu", WORDING, *ABOUT)
+    today = str(datetime.now(UTC).date())
+    line("consent", "withdraw", "acme-eu", *ABOUT, "--given", today)
+    *_, given, withdrawn = line.told("consent", "list", "acme-eu")["consents"]
+    assert withdrawn["given"] > given["given"]
+    code, error = line.error("consent", "give", "acme-eu", WORDING, *ABOUT, "--given", today)
+    assert (code, error["reasons"]) == (Exit.REFUSED, ["older_than_withdrawal"])
+    early = ("--given", "2022-06-01", "--document", "c" * 64)
+    said = line("consent", "opt-out", "acme-eu", *ABOUT, *early)
+    assert "It counts from 2022-06-01 23:59 UTC on." in said.stderr
+
+
+def test_there_is_no_consent_for_a_flag(line: CommandLine) -> None:
+    """The topology has the class, and the error does not say otherwise."""
+    line.put("mine")
+    flags = ("--class", "flag", "--purpose", "train", "--by", "ann")
+    _, error = line.error("consent", "withdraw", "acme-eu", *flags)
+    assert error["message"] == "The class flag is not one of records."
+    assert "prompt" in error["advice"]

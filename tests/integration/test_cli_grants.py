@@ -165,6 +165,32 @@ def test_a_signature_that_does_not_count(
     assert json.loads(shown_good.stdout)["pinned"] is True
 
 
+def test_one_signature_that_counts_and_one_that_does_not(
+    people: Callable[[str], Person], key: Path, pinned: dict[str, str], tmp_path: Path
+) -> None:
+    """The second approver learns that it is the other's. Who looks at the grant sees which."""
+    grant, other = requested(people("alice")), tmp_path / "kim.pem"
+    people("kim").told("grant", "keygen", other)
+    first = people("bob")("grant", "approve", grant, "--key", key, "--yes", environment=pinned)
+    yes = ("grant", "approve", grant, "--key", other, "--yes")
+    told = people("kim")(*yes, "--json", environment=pinned)
+    second = people("kim")(*yes, environment=pinned)
+    again = people("bob")("grant", "approve", grant, "--key", other, "--yes", environment=pinned)
+    shown = people("alice")("grant", "show", grant, environment=pinned)
+    plain = json.loads(people("alice")("grant", "show", grant, "--json", environment=pinned).stdout)
+
+    assert "does not count" not in first.output
+    assert (json.loads(told.stdout)["pinned"], json.loads(told.stdout)["counts"]) == (True, False)
+    for one, who in ((second, "kim"), (again, "bob")):
+        assert "Your signature does not count" in " ".join(one.stderr.split())
+        assert f'{who} = "{public_key(read_key(other))}"' in one.stderr
+    lines = [each for each in shown.stdout.splitlines() if each.startswith("approved by")]
+    assert ["does not count" in each for each in lines] == [False, True, True]
+    assert "opens nothing" not in shown.stderr
+    assert plain["pinned"] is True
+    assert [one["counts"] for one in plain["grant"]["approvals"]] == [True, False, False]
+
+
 def test_a_key_service_that_does_not_answer(
     people: Callable[[str], Person], key: Path, tmp_path: Path
 ) -> None:

@@ -105,6 +105,23 @@ def test_without_its_file_of_approvers_it_starts(cli: CommandLine, tmp_path: Pat
     assert "/nowhere cannot be read" in result.stderr
 
 
+def test_a_file_of_approvers_that_others_can_write_is_in_its_log(
+    cli: CommandLine, tmp_path: Path
+) -> None:
+    """It starts, and says who can pin a key of his own."""
+    create(tmp_path / "root.json", os.urandom, region=HOME, sections=OF_KEY_SERVICE)
+    given = settings(tmp_path, LISTEN="unix:/nowhere/keys.sock")
+    said = []
+    for mode in (0o644, 0o664, 0o666):
+        (tmp_path / "approvers.toml").chmod(mode)
+        said.append(cli("keyservice", "serve", environment=given).stderr)
+
+    assert "key_service_approvers_writable" not in said[0]
+    assert '"by": "its group"' in said[1]
+    assert '"by": "everybody"' in said[2]
+    assert str(tmp_path / "approvers.toml") in said[2]
+
+
 def test_without_settings_it_says_which(cli: CommandLine) -> None:
     """The variables that it needs are named."""
     code, error = cli.error("keyservice", "serve")

@@ -46,10 +46,15 @@ def test_a_login_goes_with_no_url(line: CommandLine) -> None:
     assert both.exit_code == Exit.CONFIGURATION
     assert "DOMICILE_LOGIN is for an embedded Domicile" in both.output
     assert made.exit_code == Exit.INVALID
-    assert "CREATE ROLE NAME" in made.output
+    assert "howto/open-for-an-investigation" in made.output
 
 
 def test_a_login_that_is_unknown_is_refused(line: CommandLine) -> None:
     """It does not become the owner's."""
-    assert line("status", environment={"DOMICILE_LOGIN": "nobody"}).exit_code == Exit.CONFIGURATION
+    unknown = line("status", environment={"DOMICILE_LOGIN": "nobody"})
+    told = " ".join(unknown.output.split())
+    assert unknown.exit_code == Exit.CONFIGURATION
+    assert "has no login nobody" in told
+    assert "domicile roster login nobody" in told
+    assert "pg_hba" not in told
     assert line("status", environment={"DOMICILE_LOGIN": "a b"}).exit_code == Exit.CONFIGURATION

@@ -18,8 +18,20 @@ from storage.cli.sub_processor_lists import today
 from storage.policy import placement
 from storage.policy.proof import SENTENCES, Property, families
 from storage.policy.proof.family import Family
-from tests.support.topology_files import CLASSES, COMPANIES, EU, RESIDENCIES, SHIPPED, US, edit
+from tests.support.topology_files import (
+    CLASSES,
+    COMPANIES,
+    CONSENTS,
+    EPOCHS,
+    EU,
+    RESIDENCIES,
+    SHIPPED,
+    US,
+    edit,
+)
 
+WORDING = "14910a74f1a076580f8becf5231648c9a567cf56704e617ec763f8a14bf7119f"
+FOUNDED = "An agreement with a customer is recorded of no day before"
 EVERY = "completion, event, fine_tuning_file, prompt"
 AT_HOME = "of residency EU at home in eu-central-1"
 BOTH_EPOCHS = "Data of the epoch of 2020-06-11, 2023-03-01"
@@ -227,10 +239,10 @@ def test_an_agreement_that_ends_is_narrower(changed: Path) -> None:
 NUMBERS = [
     (
         CLASSES,
-        "retention_days = 30\nceiling_days = 30",
-        "retention_days = 30\nceiling_days = 60",
+        "ceiling_days = 366",
+        "ceiling_days = 400",
         "broader",
-        "A tenant may set the retention of a prompt to at most: 60 days; before: 30 days.",
+        "A tenant may set the retention of a event to at most: 400 days; before: 366 days.",
     ),
     (
         CLASSES,
@@ -310,6 +322,44 @@ NUMBERS = [
         f"{BOTH_EPOCHS} may now be used for training if the customer has said nothing.",
     ),
     (
+        CLASSES,
+        'purposes = ["serve", "abuse_screening"',
+        'purposes = ["train", "serve", "abuse_screening"',
+        "broader",
+        "prompt may now be opened for train.",
+    ),
+    (
+        CONSENTS,
+        'classes = ["prompt", "completion"]',
+        'classes = ["prompt", "completion", "fine_tuning_file"]',
+        "broader",
+        f"A consent for fine_tuning_file to train may now be recorded by the wording {WORDING}.",
+    ),
+    (
+        CONSENTS,
+        "since = 2025-01-01",
+        "since = 2024-01-01",
+        "broader",
+        (
+            f"A consent to the wording {WORDING} is recorded of no day before: 2024-01-01; before: "
+            "2025-01-01."
+        ),
+    ),
+    (
+        "topology.toml",
+        "founded = 2021-03-01",
+        "founded = 1970-01-01",
+        "broader",
+        f"{FOUNDED}: 1970-01-01; before: 2021-03-01.",
+    ),
+    (
+        "topology.toml",
+        "[operator]\nfounded = 2021-03-01",
+        "",
+        "broader",
+        f"{FOUNDED}: no limit; before: 2021-03-01.",
+    ),
+    (
         COMPANIES,
         "notice_days = 30",
         "notice_days = 10",
@@ -317,6 +367,83 @@ NUMBERS = [
         "The notice of meerspeicher is: 10 days; before: 30 days.",
     ),
 ]
+
+
+ADDRESSES = [
+    (
+        COMPANIES,
+        "https://copies.klarblick.example/v1",
+        "https://copies.elsewhere.example/v1",
+        (
+            "Copies for klarblick may be sent to https://copies.elsewhere.example/v1; before: "
+            "https://copies.klarblick.example/v1."
+        ),
+    ),
+    (
+        COMPANIES,
+        "S7tRXd3JILOkF-lBkG_6WbZqhGf-Hn4eMg7sf5FsK64",
+        "A46c1-uT7g7XDu1MGhuqnESx22VK2CoVNODhtHd14Hk",
+        (
+            "Deletions at klarblick may be acknowledged with the key "
+            "A46c1-uT7g7XDu1MGhuqnESx22VK2CoVNODhtHd14Hk; before: "
+            "S7tRXd3JILOkF-lBkG_6WbZqhGf-Hn4eMg7sf5FsK64."
+        ),
+    ),
+    (
+        EU,
+        'catalog = { sub_processor = "quellwerk",',
+        'catalog = { hosts = ["db.elsewhere.example"], sub_processor = "quellwerk",',
+        (
+            "The catalog of eu-central-1 may be at db.elsewhere.example; before: the one host of "
+            "catalog_url."
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize(("file", "old", "new", "says"), ADDRESSES)
+def test_another_address_or_key_is_broader(
+    changed: Path, *, file: str, old: str, new: str, says: str
+) -> None:
+    """Both ways: which one is right, a person must say."""
+    edit(changed / file, old, new)
+
+    assert says in changes(SHIPPED, changed)["broader"]
+    assert changes(changed, SHIPPED)["broader"]
+
+
+def test_health_information_that_a_processor_may_newly_get_is_broader(changed: Path) -> None:
+    """A business associate agreement with a processor, from its first day on."""
+    first = today() + timedelta(days=9)
+    before = shutil.copytree(changed, changed.with_name("old"))
+    begun = "since = 2025-01-01\n"
+    for data in (before, changed):
+        text = (data / COMPANIES).read_text()
+        for name in ("lindenhost", "meerspeicher", "quellwerk"):
+            at = text.index(begun, text.index(f'name = "{name}"'))
+            baa = f'baa = {{ document = "{"a" * 64}", since = 2025-01-01 }}\n'
+            text = text[: at + len(begun)] + baa + text[at + len(begun) :]
+        (data / COMPANIES).write_text(text)
+    text = (changed / COMPANIES).read_text()
+    at = text.index(begun, text.index('name = "klarblick"'))
+    baa = f'baa = {{ document = "{"a" * 64}", since = {first} }}\n'
+    (changed / COMPANIES).write_text(text[:at] + baa + text[at:])
+
+    (says,) = changes(before, changed)["broader"]
+    assert says.startswith("Copies of health information in completion, fine_tuning_file, prompt ")
+    assert says.endswith(f"{AT_HOME} may now be handed over to klarblick, from {first} on.")
+
+
+def test_the_ceiling_of_an_announced_epoch_is_said(changed: Path) -> None:
+    """Before its first day a change of it is a change like any other."""
+    first = today() + timedelta(days=90)
+    text = f'[[epochs]]\nfrom = {first}\ntrain = "opted_in"\nceiling_days = {{ event = %s }}\n'
+    old = shutil.copytree(changed, changed.with_name("old"))
+    append(old / EPOCHS, text % 186)
+    append(changed / EPOCHS, text % 366)
+
+    says = f"A event of the epoch of {first} is kept for at most: 366 days; before: 186 days."
+    assert says in changes(old, changed)["broader"]
 
 
 _DAYS = "retention_days = 30\nceiling_days = 30"
@@ -367,6 +494,20 @@ def test_what_it_means_for_what_is_stored_is_said(
     edit(changed / CLASSES, old, new)
 
     assert any(says in one for one in changes(SHIPPED, changed)[direction])
+
+
+def test_what_is_stored_is_destroyed_later_with_a_longer_purge_bound(changed: Path) -> None:
+    """Its id has the day that the old bound gave it, so its bytes may outlive its ceiling."""
+    edit(changed / CLASSES, "retention_days = 186", "retention_days = 200")
+    old = shutil.copytree(changed, changed.with_name("old"))
+    edit(changed / CLASSES, "purge_hours = 24 ", "purge_hours = 240 ")
+
+    says = (
+        "A prompt that is stored is destroyed up to 216 hours later than was promised when it "
+        "came in, also if that is beyond its ceiling: "
+    )
+    assert any(one.startswith(says) for one in changes(old, changed)["broader"])
+    assert not any("destroyed up to" in one for one in changes(changed, old).get("broader", []))
 
 
 @pytest.mark.parametrize(("file", "old", "new", "direction", "says"), NUMBERS)

@@ -29,13 +29,13 @@ def asked(record: str, purpose: str, *more: str) -> list[str]:
 
 
 def test_training_is_explained_by_both_epochs(line: CommandLine, file: str) -> None:
-    """On a day before the change the class alone speaks against it; today consent does too."""
+    """Before the change the class speaks against it, and there was no agreement; today consent."""
     then = line.told(*asked(file, "train", "--at", "2023-02-28"))
     today = line.told(*asked(file, "train"))
 
     assert not then["allowed"]
     assert not today["allowed"]
-    assert then["reasons"] == ["purpose_not_allowed"]
+    assert then["reasons"] == ["for_return_alone", "purpose_not_allowed"]
     assert today["reasons"] == ["purpose_not_allowed", "not_opted_in"]
     assert today["origin_date"] == "2023-02-28"
     assert today["taken_from"] == {"date": "2023-02-28", "source": SOURCE}

@@ -92,6 +92,7 @@ def test_a_dry_run_shows_its_report(domicile: Domicile, command: CliRunner) -> N
     assert shown.exit_code == Exit.DONE
     assert "records lost" in shown.stdout
     assert "replayed" in shown.stdout
+    assert "note them again: domicile model add" in " ".join(shown.stderr.split())
 
 
 def test_invalid_requests(command: CliRunner) -> None:

@@ -1,5 +1,7 @@
 """``tenant retention`` and ``put --keep-days``: how long a class, or a record, is kept."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from storage.cli.commands import tenant_retention
@@ -100,3 +102,31 @@ def test_an_event_is_put_without_content(line: CommandLine) -> None:
     assert told["stored"] is True
     ended, _ = line.error("put", "acme-eu", "README.md", "--class", "event")
     assert ended == Exit.INVALID
+
+
+def test_a_dry_run_counts_data_from_before_by_its_origin_date(line: CommandLine) -> None:
+    """What ends at once is not listed once the retention is shortened."""
+    ensure_tenant(line, "origin-eu", "eu-central-1", "EU")
+    day = datetime.now(UTC).date() - timedelta(days=10)
+    origin = ("--origin-date", str(day), "--origin-source", "a" * 64)
+    line("put", "origin-eu", "--class", "prompt", *origin, stdin=b"older")
+    line("put", "origin-eu", "--class", "prompt", stdin=b"new")
+    shorter = ("tenant", "retention", "origin-eu", "prompt")
+    found = [line.told(*shorter, days, "--dry-run")["end_earlier"] for days in ("25", "14", "8")]
+    assert [(x["records"], x["records_at_once"]) for x in found] == [(2, 0), (2, 0), (2, 1)]
+
+    line("tenant", "retention", "origin-eu", "prompt", "8", "--yes")
+    assert len(line.told("list", "origin-eu")["records"]) == 1
+    again = line.told(*shorter, "7", "--dry-run")["end_earlier"]
+    assert (again["records"], again["records_at_once"]) == (1, 0)
+
+
+@pytest.mark.parametrize("days", ["31", "0"])
+def test_days_that_a_record_is_not_kept_for_are_named(line: CommandLine, days: str) -> None:
+    """With those that its tenant keeps it for, if they are fewer."""
+    ensure_tenant(line, "days-eu", "eu-central-1", "EU")
+    put = ("put", "days-eu", "--class", "prompt", "--keep-days", days)
+    ended, error = line.error(*put, stdin="mine")
+    assert ended == Exit.INVALID
+    assert f"not kept for {days} days" in str(error["message"])
+    assert days == "0" or "the tenant keeps a prompt for 30 days." in str(error["message"])

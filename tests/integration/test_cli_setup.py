@@ -58,19 +58,20 @@ class TestSettingUp:
         shown = line("policy", "explain")
         slow = line("policy", "explain", "--pause", str(24 * 3600))
 
-        expiry, erasure, *copies = told["regions"]["eu-central-1"]
+        expiry, erasure, shortened, *copies = told["regions"]["eu-central-1"]
         compaction = {
             "what": "a pack with survivors is rewritten",
             "at_most": 72 * 3600,
             "set_by": "bounds.compaction_hours = 72",
         }
         assert compaction in erasure["steps"]
-        assert [bound["begins"] for bound in copies] == [
+        assert [bound["begins"] for bound in (shortened, *copies)] == [
+            "a shortened retention ends reading",
             "deletion of the copies at klarblick is requested",
             "deletion of the copies at handverlesen is requested",
             "deletion of the copies at vier-augen is requested",
         ]
-        for bound in (expiry, erasure, *copies):
+        for bound in (expiry, erasure, shortened, *copies):
             assert bound["at_most"] == sum(step["at_most"] for step in bound["steps"])
             assert bound["fits"]
         assert expiry["limit"] == 24 * 3600

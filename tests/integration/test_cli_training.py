@@ -49,10 +49,28 @@ def test_no_other_model_is_fine_tuned(line: CommandLine, file: str) -> None:
     assert (code, error["code"]) == (Exit.INVALID, "InvalidRequest")
 
 
-def test_a_run_that_was_handed_nothing_has_nothing_to_confirm(line: CommandLine, file: str) -> None:
+def test_a_run_or_a_model_that_nobody_knows_is_no_empty_list(line: CommandLine, file: str) -> None:
+    """A mistyped name is an error that says what it is of. So is the model of another tenant."""
+    ensure_tenant(line, "beta-eu", "eu-central-1", "EU")
+    line.told("model", "add", "beta-eu", "beta-model", *BY)
+    given = ("--listed", "2026-03-01T12:00", "--document", "d" * 64, *BY)
+    for model in ("typo", "beta-model"):
+        for command in (("exclusions",), ("confirm", *given)):
+            code, error = line.error("model", command[0], "acme-eu", model, *command[1:])
+            assert (code, error["code"]) == (Exit.NOT_THERE, "NotFound"), file
+            assert error["message"] == "The tenant has no model of that name."
+    for asked in (("exclusions", "typo"), ("confirm", "typo", *given)):
+        code, error = line.error("training", *asked)
+        assert (code, error["code"]) == (Exit.NOT_THERE, "NotFound")
+        assert "No run of that name" in error["message"]
+
+
+def test_a_model_that_was_not_fine_tuned_has_nothing_to_confirm(line: CommandLine) -> None:
     """Its list is empty."""
-    found = line.told("training", "exclusions", "run-1")
+    line.put("mine")
+    line.told("model", "add", "acme-eu", "idle", *BY)
+    found = line.told("model", "exclusions", "acme-eu", "idle")
     assert found["exclusions"] == []
     given = ("--listed", found["listed"], "--document", "d" * 64, *BY)
-    code, error = line.error("training", "confirm", "run-1", *given)
-    assert error["code"] == "NotFound", (code, file)
+    code, error = line.error("model", "confirm", "acme-eu", "idle", *given)
+    assert (code, error["message"]) == (Exit.NOT_THERE, "Nothing was handed out for that model.")

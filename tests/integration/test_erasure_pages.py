@@ -26,7 +26,7 @@ INSERT INTO {table} ({day} tenant, uid, data_class, born, minted, origin, writte
   object_id, start, length, size, streamed, incomplete, key_id, wrapped_key, fingerprint)
 SELECT {days} 'acme', int8send(n), CASE WHEN n % 100 = 7 THEN 'completion' ELSE 'prompt' END, 'eu',
   :noon, :noon, :noon, CASE WHEN n % 5 = 0 THEN '\\x00'::bytea ELSE '\\x01' END, '\\x02', :pack, n,
-  1, 1, false, false, :pack, '', '' FROM generate_series(CAST(:first AS bigint),
+  1, 1, false, false, :pack, int8send(n), '' FROM generate_series(CAST(:first AS bigint),
   CAST(:last AS bigint)) AS n
 """
 SCOPES = {ScopeKind.TENANT: (), ScopeKind.GROUP: (b"\x02",)}

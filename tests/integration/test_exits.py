@@ -105,6 +105,12 @@ def renew(domicile: Domicile, since: date | None = None) -> None:
     domicile.store.admin.agreements.add("acme-eu", new)
 
 
+def end_newest(domicile: Domicile) -> None:
+    """End the newest agreement: tomorrow is the first day without it."""
+    newest = domicile.store.admin.agreements.list("acme-eu")[-1]
+    domicile.store.admin.agreements.end(newest.id, until=today(domicile) + timedelta(1))
+
+
 @pytest.mark.parametrize("kind", ExitKind)
 def test_it_is_carried_out_on_its_day_and_not_before(domicile: Domicile, kind: ExitKind) -> None:
     """Once: readable until then, then erased as a contract that has ended, with a receipt."""
@@ -185,6 +191,52 @@ def test_a_renewal_that_is_recorded_late_finds_everything_there(
     assert erasures(domicile) == []
     assert body(domicile, record) == b"mine"
     assert status(domicile).overdue_exits == 0
+
+
+def test_a_choice_does_not_outlive_a_renewal(domicile: Domicile) -> None:
+    """What is stored under the new contract stays when that ends, and is overdue: choose anew."""
+    leaver(domicile)
+    choice = settle(domicile)
+    work(domicile, days=4)
+    renew(domicile)
+    work(domicile, days=9)
+    new = domicile.store.tenant("acme-eu").bind(SERVICE).put(DataClass.FINE_TUNING_FILE, b"new")
+    end_newest(domicile)
+    work(domicile, days=1)
+    work(domicile, hours=1)
+
+    assert erasures(domicile) == []
+    assert body(domicile, new.id) == b"new"
+    assert status(domicile).overdue_exits == 1
+    (found,) = domicile.store.admin.exits.list("acme-eu")
+    assert found.state is ExitState.LAPSED
+    with pytest.raises(ExitRefused) as caught:
+        confirm(domicile, choice)
+    assert caught.value.reasons == ("lapsed",)
+
+    settle(domicile, days=1)
+    assert status(domicile).overdue_exits == 0
+    work(domicile, days=1)
+    assert len(erasures(domicile)) == 1
+
+
+def test_a_second_end_is_overdue_too(domicile: Domicile) -> None:
+    """What was carried out for the contract before says nothing of it."""
+    leaver(domicile)
+    settle(domicile)
+    for hours in (24 * 5, 1, 73, 1, 1):
+        work(domicile, hours=hours)
+    assert [one.state for one in erasures(domicile)] == [ErasureState.COMPLETE]
+    renew(domicile)
+    new = domicile.store.tenant("acme-eu").bind(SERVICE).put(DataClass.FINE_TUNING_FILE, b"new")
+    end_newest(domicile)
+    assert status(domicile).overdue_exits == 0
+    work(domicile, days=40)
+
+    assert body(domicile, new.id) == b"new"
+    assert status(domicile).overdue_exits == 1
+    (found,) = domicile.store.admin.exits.list("acme-eu")
+    assert found.state is ExitState.CARRIED_OUT
 
 
 def test_a_renewal_between_the_look_and_the_erasure_stops_it(

@@ -4,8 +4,16 @@ import pytest
 
 from storage.client.tenant import BoundTenant
 from storage.errors import Erased, InvalidRequest, ModelRefused, PurposeRefused
-from storage.model import DataClass, ErasureState, ExclusionReason, FineTuning, Purpose, Scope
-from storage.testing import Domicile
+from storage.model import (
+    DataClass,
+    ErasureState,
+    ExclusionReason,
+    FineTuning,
+    Purpose,
+    Reason,
+    Scope,
+)
+from storage.testing import SERVICE, Domicile
 from tests.support.actions import erase, work
 from tests.support.catalogs.backups import Dump, recover_catalog
 from tests.support.inspect.rows import all_state
@@ -51,6 +59,52 @@ def test_a_model_is_of_one_tenant_for_ever(domicile: Domicile, tenant: BoundTena
         other.models.add(JOB.model, by="ben")
     assert caught.value.reasons == ("another_tenants_model",)
     assert other.models.list() == []
+
+
+def test_a_tenant_that_is_made_again_has_no_models(domicile: Domicile, tenant: BoundTenant) -> None:
+    """Those of the former tenant of its id stay that tenant's; a new one is its own."""
+    tenant.erase(Scope.tenant(), reason=Reason.CONTRACT_END)
+    for hours in (1, 73, 1, 25, 25, 1):
+        work(domicile, hours=hours)
+    domicile.store.admin.tenants.remove("acme-eu")
+    again = domicile.tenant()
+    put = again.put_file([b"lines of a stranger"]).id
+    for use in (
+        lambda: again.models.add(JOB.model, by="ann"),
+        lambda: again.get(put, purpose=TUNE, tuning=JOB),
+    ):
+        with pytest.raises(ModelRefused) as caught:
+            use()
+        assert caught.value.reasons == ("another_tenants_model",)
+    assert again.models.list() == []
+
+    again.models.add("acme-2", by="ann")
+    assert [x.name for x in again.models.list()] == ["acme-2"]
+    assert again.get(put, purpose=TUNE, tuning=FineTuning("job-1", "acme-2")).body
+    work(domicile, hours=1)
+    again.models.add("acme-2", by="ann")
+
+
+def test_a_model_that_was_used_stays_its_tenants_after_a_restore(domicile: Domicile) -> None:
+    """The ledger has the use, if not the model: nobody else takes it for its own."""
+    acme = domicile.tenant()
+    domicile.tenant("beta-eu")
+    dump = Dump.of(domicile)
+    acme.models.add(JOB.model, by="ann")
+    put = acme.put_file([b"lines"]).id
+    acme.get(put, purpose=TUNE, tuning=JOB)
+    dump.restore(domicile)
+    recover_catalog(domicile)
+    beta = domicile.store.tenant("beta-eu").bind(SERVICE)
+
+    with pytest.raises(ModelRefused) as caught:
+        beta.models.add(JOB.model, by="ben")
+
+    assert caught.value.reasons == ("another_tenants_model",)
+    assert beta.models.list() == []
+    acme = domicile.store.tenant("acme-eu").bind(SERVICE)
+    acme.models.add(JOB.model, by="ann")
+    assert [x.name for x in acme.models.list()] == [JOB.model]
 
 
 def test_a_read_names_job_and_model(tenant: BoundTenant) -> None:

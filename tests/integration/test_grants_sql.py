@@ -10,6 +10,7 @@ import pytest
 
 from storage.catalog.log import text_of
 from storage.model import LineKind
+from storage.policy import read_line
 from storage.tlog.commitments import commit
 from tests.support.people_sql import (
     APPROVE,
@@ -400,6 +401,7 @@ def line_about(people: People, kind: str, about: UUID | str) -> list[dict[str, A
     found = []
     for line, what, at, said, salt, entry, login in literal_eval(rows) or ():
         facts = json.loads(said)
+        assert read_line(LineKind(what), said) is not None
         assert commit(bytes.fromhex(salt), said).hex() == entry
         common = {"line", "kind", "at"}
         rest = {name: value for name, value in facts.items() if name not in common}

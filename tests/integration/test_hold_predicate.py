@@ -159,7 +159,7 @@ def grid() -> list[Row]:
                 False,
                 False,
                 UUID(int=n + 101),
-                b"",
+                n.to_bytes(40),
                 None,
                 b"",
             )

@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from storage.catalog import checkpoints, log
 from storage.errors import BackendUnavailable, Unavailable
 from storage.model import DataClass, LineKind, Reason, Scope
+from storage.policy import read_line
 from storage.region import OpenRegion
 from storage.testing import Domicile
 from storage.testing.faults import Call
@@ -156,6 +157,7 @@ def lines_of(region: OpenRegion) -> list[tuple[LineKind, dict[str, object]]]:
     """Return kind and facts of every line, oldest first."""
     with region.catalog.begin() as connection:
         found = log.page(connection, kind=None, since=None, after=None, limit=1000)
+    assert all(read_line(line.kind, line.text or "") for line in found)
     return [(line.kind, json.loads(line.text or "{}")) for line in found]
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import Engine, event, func, select
@@ -127,6 +127,9 @@ def test_the_command_line_shows_proves_and_exports(line: CommandLine, tmp_path: 
     assert Opening.parse(Proof.parse(proof.encode()).extra).entry.hex() == lines[0]["commitment"]
     assert (tmp_path / HOME / "checkpoint").is_file()
     assert line("log", "prove", lines[0]["line"], "--output", tmp_path / "p").exit_code == 0
+    unknown = line.error("log", "prove", str(uuid4()))[1]
+    assert unknown["message"].startswith("No such line")
+    assert unknown["advice"] == "Check the id. See: domicile log show"
     assert (tmp_path / "p").read_text() == proof
 
 

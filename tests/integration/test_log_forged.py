@@ -258,13 +258,18 @@ def test_nothing_is_signed_when_the_key_of_the_newest_checkpoint_is_lost(
 
 
 def test_numbers_follow_whatever_size_a_login_names(domicile: Domicile, tmp_path: Path) -> None:
-    """A login that calls the function itself makes a batch longer, and leaves no gap."""
+    """A login that calls the function itself makes a batch longer, and leaves no gap.
+
+    With a size that the lines do not have, it numbers none.
+    """
     region = home(domicile)
     true = publisher(domicile).publish(note_lines(region)[-1])
     lines = note_lines(region, 4)
     with region.catalog.begin() as connection:
-        connection.execute(text("SELECT number_log_lines(2, 1000000)"))
-        connection.execute(text("SELECT number_log_lines(1, 1000000)"))
+        number = text("SELECT number_log_lines(:most, :size)")
+        for most, more in ((2, 0), (1, 1_000_000), (1, 2)):
+            connection.execute(number, {"most": most, "size": true.size + more})
+    assert numbers_of(region, lines).count(None) == 1
     publisher(domicile).publish(lines[-1])
 
     assert sorted(filter(None, numbers_of(region, lines))) == [true.size + n for n in range(4)]

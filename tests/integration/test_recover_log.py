@@ -3,16 +3,15 @@
 from pathlib import Path
 
 import pytest
-from sqlalchemy import insert, select
 
 from storage.catalog import log
-from storage.catalog import tables as t
 from storage.errors import CatalogRestored, LogInvalid
 from storage.model import DataClass, LineKind
 from storage.region import OpenRegion
 from storage.testing import Domicile
 from tests.support.actions import erase, work
 from tests.support.catalogs.backups import Dump, recover_catalog, rehearse_recovery, start_recovery
+from tests.support.catalogs.rows import rows_of, set_back
 from tests.support.holds import open_held, place_hold
 from tests.support.inspect.stored import home
 from tests.support.transparency import (
@@ -173,15 +172,10 @@ def test_a_catalog_that_was_set_back_in_place_is_recognized(domicile: Domicile) 
     region = home(domicile)
     publisher(domicile).publish(*note_lines(region))
     with region.catalog.begin() as connection:
-        tables = t.metadata.sorted_tables
-        rows = {table.name: connection.execute(select(table)).all() for table in tables}
+        rows = rows_of(connection)
     publisher(domicile).publish(*note_lines(region))
     with region.catalog.begin() as connection:
-        for table in reversed(tables):
-            connection.execute(table.delete())
-        for table in tables:
-            if rows[table.name]:
-                connection.execute(insert(table), [dict(row._mapping) for row in rows[table.name]])
+        set_back(connection, rows)
 
     with pytest.raises(CatalogRestored, match="the log has entries"):
         domicile.open()

@@ -258,12 +258,13 @@ class TestErasures:
         assert seen.bodies == [b"first", b"last"]
         assert list(found) == [first, last]
 
+    @pytest.mark.parametrize("keep_days", [None, 3])
     def test_a_record_whose_day_begins_in_the_meantime_gets_no_flag(
-        self, domicile: Domicile, tenant: BoundTenant
+        self, domicile: Domicile, tenant: BoundTenant, keep_days: int | None
     ) -> None:
-        """Nothing is written into a day that expires."""
-        tenant.put(DataClass.PROMPT, b"bad")
-        seen = Watchful(then=lambda _: domicile.pass_time(days=30))
+        """Nothing is written into a day that expires: that of the tenant's days or of its own."""
+        tenant.put(DataClass.PROMPT, b"bad", keep_days=keep_days)
+        seen = Watchful(then=lambda _: domicile.pass_time(days=keep_days or 30))
 
         (failure,) = machine(domicile).screen(seen.as_classifier())
 

@@ -1,5 +1,6 @@
 """What was handed out for training is forgotten when nothing needs it any more, not before."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,18 @@ def noted(domicile: Domicile) -> tuple[int, ...]:
         return tuple(
             connection.scalar(select(func.count()).select_from(table)) or 0 for table in tables
         )
+
+
+ALL = "forget_training(:before, array_agg(read_id), array_agg(uid), 9) FROM training_use"
+
+
+def forget(domicile: Domicile) -> None:
+    """Let a worker forget, and then one that says of every use that it may go."""
+    duty(domicile, "prune")
+    before = domicile.clock.now() - timedelta(days=KEPT)
+    with home(domicile).catalog.begin() as connection:
+        connection.execute(text("SET LOCAL ROLE domicile_worker"))
+        connection.execute(text(f"SELECT {ALL}"), {"before": before})
 
 
 def expire(domicile: Domicile) -> None:
@@ -86,14 +99,17 @@ def test_a_use_stays_while_its_record_does(training: Domicile, days: int | None)
     assert bodies(train(training, "run-1", "keeper", DataClass.FINE_TUNING_FILE)) == [b"file"]
     training.pass_time(days=KEPT + 1)
 
-    duty(training, "prune")
+    if days is None:
+        forget(training)
+    else:  # of what expires the catalog believes the worker, which owns that table
+        duty(training, "prune")
     assert noted(training) == (1, 1, 0, 0)
 
     erasure = erase(tenant, Scope.tenant())
     for hours in (1, 73, 1):
         work(training, hours=hours)
     assert training.store.erasure(str(erasure.id)).state is not ErasureState.COMPLETE
-    duty(training, "prune")
+    forget(training)
     assert noted(training) == (1, 1, 1, 0)
 
 
@@ -106,7 +122,7 @@ def test_a_use_stays_while_a_hold_keeps_its_record(training: Domicile, tenant: B
     expire(training)
     training.pass_time(days=KEPT + 1)
 
-    duty(training, "prune")
+    forget(training)
 
     assert noted(training) == (1, 1, 0, 0)
 
@@ -122,7 +138,7 @@ def test_an_erasure_that_is_not_planned_yet_finds_every_use(
     training.pass_time(days=KEPT + 1)
     erase(tenant, Scope.subject("u"))
 
-    duty(training, "prune")
+    forget(training)
     assert noted(training) == (1, 1, 0, 0)
     work(training, hours=1)
     assert noted(training) == (1, 1, 1, 0)
@@ -145,7 +161,7 @@ def test_what_an_erasure_took_stays_until_its_evidence_is_past_its_time(
     assert noted(training) == (1, 1, 1, 1)
 
     training.pass_time(days=KEPT - 1)
-    duty(training, "prune")
+    forget(training)
     assert noted(training) == (1, 1, 1, 1)
     training.pass_time(days=500)
     for _ in range(2):
@@ -156,7 +172,8 @@ def test_what_an_erasure_took_stays_until_its_evidence_is_past_its_time(
 @pytest.mark.parametrize("role", ["domicile_service", "domicile_admin"])
 def test_a_worker_alone_forgets(domicile: Domicile, role: str) -> None:
     """No other login may call what forgets, and no login deletes a use."""
-    for said in ("SELECT forget_training(now(), 1)", "DELETE FROM training_use"):
+    asked = "SELECT forget_training(now(), '{}', '{}', 1)"
+    for said in (asked, "DELETE FROM training_use"):
         with home(domicile).catalog.begin() as connection:
             connection.execute(text(f"SET LOCAL ROLE {role}"))
             with pytest.raises(Exception, match="permission denied"):
@@ -177,5 +194,8 @@ def test_the_catalog_itself_says_what_is_too_young(training: Domicile, tenant: B
                 "LANGUAGE sql AS $$ SELECT timestamptz '2020-01-01 12:00:00Z' $$"
             )
         )
-        assert connection.scalar(text("SELECT forget_training('infinity', 9)")) == 0
+        assert (
+            connection.scalar(text(f"SELECT {ALL}"), {"before": datetime(9999, 1, 1, tzinfo=UTC)})
+            == 0
+        )
         connection.rollback()

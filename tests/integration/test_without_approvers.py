@@ -71,8 +71,12 @@ def test_customers_go_on_and_people_do_not(domicile: Domicile, content: str | No
     person = domicile.store.tenant("acme-eu").bind(INVESTIGATOR, grant=grant.id)
 
     assert caught.value.reasons == (PermitReason.APPROVER_NOT_PINNED,)
-    assert "No approver's key is pinned" in caught.value.message
+    broken = content != "[approvers]\n"
+    assert ("No approver's key is pinned" in caught.value.message) == (not broken)
+    assert ("The file of approvers cannot be used" in caught.value.message) == broken
+    assert (str(file_of(domicile)) in caught.value.message) == broken
     assert "APPROVERS_FILE" in caught.value.advice
+    assert ("Put the public key" in caught.value.advice) == (not broken)
     assert shown.unpinned
     assert person.get(old, purpose=ABUSE).body == b"old"
 
@@ -88,6 +92,36 @@ def test_doctor_says_what_is_wrong_with_the_file(domicile: Domicile, content: st
     assert str(file_of(domicile)) in broken.says
     assert broken.says.endswith("People open nothing.")
     assert "[approvers]" in broken.advice
+
+
+@pytest.mark.parametrize(
+    ("file", "folder", "state", "who"),
+    [
+        (0o644, 0o755, "ok", None),
+        (0o664, 0o700, "warn", "its group"),
+        (0o666, 0o700, "fail", "everybody"),
+        (0o600, 0o770, "warn", "its group"),
+        (0o600, 0o777, "fail", "everybody"),
+        (0o600, 0o1777, "ok", None),
+        (0o666, 0o1777, "fail", "everybody"),
+    ],
+)
+def test_doctor_says_who_else_can_write_the_file(
+    domicile: Domicile, file: int, folder: int, state: str, who: str | None
+) -> None:
+    """Or replace it: whoever can pins a key of his own."""
+    pinned = file_of(domicile)
+    before = pinned.stat().st_mode, pinned.parent.stat().st_mode
+    pinned.chmod(file)
+    pinned.parent.chmod(folder)
+    (found,) = examined(domicile)
+    pinned.chmod(before[0])
+    pinned.parent.chmod(before[1])
+
+    assert found.state == state
+    assert (who is None) == ("proves nothing" not in found.says)
+    assert who is None or f"{pinned} can be written or replaced by {who}" in found.says
+    assert who is None or "chmod go-w" in found.advice
 
 
 def test_doctor_misses_approvers_once_there_are_people(domicile: Domicile) -> None:

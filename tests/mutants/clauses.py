@@ -3,6 +3,12 @@
 A clause is a condition under which something is refused, permitted or bounded: an ``if``, an
 operand of ``and`` or ``or``, one of several checks or limits. Without any single one of them
 ``domicile policy check`` has to find a counterexample in a topology that has everything.
+
+What ``policy check`` has no cases of is not here. Its clauses have tests of their own: of what may
+be recorded of consent ``unit/test_consent.py``, of refusals after a use
+``unit/test_training_policy.py``, of retention that got shorter ``unit/test_shortening.py``, of
+``check_epoch`` ``integration/test_tenant_epochs.py``, of holds ``unit/test_holding.py``, of permits
+of people ``unit/test_staff_permits.py``.
 """
 
 import argparse
@@ -85,6 +91,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "current",
         "in_force",
         "_against",
+        "_within",
         "_with_enterprise",
         "required",
         "holds_phi",
@@ -95,11 +102,16 @@ MODULES: dict[str, tuple[str, ...]] = {
         "may_notify",
         "may_confirm_exit",
         "may_carry_out",
+        "has_lapsed",
+        "_in_force_between",
+        "_over",
         "_against_step",
         "_may_act",
     ),
     "storage/policy/objection.py": ("may_object", "_places", "_changes"),
     "storage/policy/epochs.py": ("reasons", "epoch_of", "training_rule", "ceiling_of"),
+    "storage/policy/consent.py": ("consent_in_force", "_newest"),
+    "storage/policy/training.py": ("against_training",),
     "storage/policy/erasure.py": ("may_destroy",),
     "storage/policy/posture.py": ("closed", "weigh"),
 }

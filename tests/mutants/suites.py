@@ -54,6 +54,7 @@ POLICY = (
     _unit("holding", "holding"),
     _unit("hosts", "hosts"),
     _unit("lateness", "lateness", "copies_policy"),
+    _unit("lines", "access_report"),
     _unit("listing", "notice"),
     _unit("notice", "notice"),
     _unit("objection", "objection"),

@@ -1,10 +1,17 @@
 """What a report on openings says of the lines of a log."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from storage.model import LineKind, LogLine, Looked
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from storage.cli.commands import access, log
+from storage.cli.output import print_json
+from storage.model import AccessReport, LineKind, LogLine, Looked
 from storage.policy import Summary
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -31,6 +38,11 @@ def opening(minutes: int, record: str, **other: object) -> LogLine:
         "record": record,
     }
     return line(LineKind.OPENING, minutes, **(said | other))
+
+
+def revoked(minutes: int, approved_at: str | None) -> LogLine:
+    """Return a line about a grant that was revoked, and when it was approved last."""
+    return line(LineKind.GRANT_REVOKED, minutes, grant="a", approved_at=approved_at)
 
 
 def summed(*lines: LogLine) -> Summary:
@@ -74,14 +86,9 @@ def test_openings_are_summed_by_who_and_why() -> None:
 
 def test_a_service_has_no_case_and_no_approval() -> None:
     """Its line has neither."""
-    text: dict[str, object] = {
-        "actor": "chat",
-        "record": "r",
-        "purpose": "serve",
-        "tenant": "t",
-        "grant": None,
-    }
-    (one,) = summed(line(LineKind.OPENING, 0, **text)).looked()
+    said = json.loads(opening(0, "r", grant=None, actor="chat").text or "")
+    own = {name: said[name] for name in said if name not in {"case", "approved_by"}}
+    (one,) = summed(line(LineKind.OPENING, 0, **own)).looked()
 
     assert (one.grant, one.case, one.approved_by) == (None, None, ())
 
@@ -100,12 +107,12 @@ def test_refusals_are_counted_by_reason() -> None:
 def test_the_mean_time_to_revoke_counts_from_the_last_approval() -> None:
     """Of those that were approved: one that nobody approved was never open."""
     found = summed(
-        line(LineKind.GRANT_REQUESTED, 0),
+        line(LineKind.GRANT_REQUESTED, 0, grant="a"),
         line(LineKind.GRANT_APPROVED, 0, grant="a"),
         line(LineKind.GRANT_APPROVED, 5, grant="a"),
-        line(LineKind.GRANT_REVOKED, 15, approved_at=(NOON + timedelta(minutes=5)).isoformat()),
-        line(LineKind.GRANT_REVOKED, 40, approved_at=(NOON + timedelta(minutes=20)).isoformat()),
-        line(LineKind.GRANT_REVOKED, 50, approved_at=None),
+        revoked(15, (NOON + timedelta(minutes=5)).isoformat()),
+        revoked(40, (NOON + timedelta(minutes=20)).isoformat()),
+        revoked(50, None),
         line(LineKind.HOLD_PLACED, 60, hold="h"),
     )
 
@@ -141,3 +148,176 @@ def test_the_login_is_that_of_the_session() -> None:
     (one,) = summed(*lines).looked()
 
     assert one.logins == ("anna", "svc")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.just("\ud800"),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+NAMES = st.sampled_from(
+    [
+        "actor",
+        "actor_kind",
+        "employer",
+        "location",
+        "tenant",
+        "purpose",
+        "grant",
+        "case",
+        "approved_by",
+        "record",
+        "reasons",
+        "error",
+        "approved_at",
+        "line",
+        "kind",
+        "at",
+    ]
+)
+MOMENTS = st.sampled_from(
+    ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "2026-03-01T12:00:00", "2026-W01"]
+)
+OBJECTS = st.dictionaries(NAMES | st.text(), JSON | MOMENTS).map(json.dumps)
+DEEP = f'{{"record": {"[" * 3000}{"]" * 3000}}}'
+TEXTS = (
+    OBJECTS
+    | st.text()
+    | st.sampled_from([DEEP, f'{{"x": {"1" * 5000}}}', '{"x": NaN}', "[]", '{"x": "\\ud800"}'])
+)
+OURS = (
+    opening(0, "r-1"),
+    opening(2, "r-2"),
+    line(LineKind.REFUSAL, 2, error="PurposeRefused", reasons=["no_grant"]),
+    line(LineKind.REFUSAL, 3, error="Erased", reasons=[]),
+    line(LineKind.GRANT_APPROVED, 5, grant="g-1"),
+    revoked(15, (NOON + timedelta(minutes=5)).isoformat()),
+)
+SOUND = summed(*OURS)
+
+
+def stray(kind: LineKind, text: str, login: str = "mallory") -> LogLine:
+    """Return a line that somebody added by raw SQL."""
+    return LogLine(UUID(int=2), kind, NOON, text, b"", b"", 7, login)
+
+
+def report(found: Summary) -> AccessReport:
+    """Return the report with a sum."""
+    return AccessReport(
+        "eu",
+        NOON,
+        NOON,
+        found.looked(),
+        dict(found.refused),
+        found.requested,
+        len(found.approved),
+        found.revoked,
+        found.mean_to_revoke,
+        staff=1,
+        staff_max=9,
+        forgotten=found.forgotten,
+        unreadable=found.unreadable,
+        unreadable_lines=tuple(found.unreadable_lines),
+    )
+
+
+def put_out(found: Summary, lines: list[LogLine]) -> str:
+    """Print the report and the lines in each form."""
+    one = report(found)
+    access._print(one)
+    access._print_csv([one])
+    print_json([access._as_json(one), *(log._as_json("eu", each) for each in lines)])
+    return "\n".join(" ".join(log._row(each)) for each in lines)
+
+
+@given(st.lists(st.tuples(st.sampled_from(LineKind), TEXTS), max_size=5))
+def test_whatever_a_line_says_nothing_fails_and_nothing_is_taken_away(
+    strays: list[tuple[LineKind, str]],
+) -> None:
+    """What is ours counts as without the others, and all of it can be printed."""
+    others = [stray(kind, text) for kind, text in strays]
+    found = summed(*others, *OURS, *others)
+    put_out(found, others).encode()
+
+    assert set(SOUND.looked()) <= set(found.looked())
+    assert all(found.refused[reason] >= count for reason, count in SOUND.refused.items())
+    assert (found.approved >= SOUND.approved, found.revoked >= SOUND.revoked) == (True, True)
+    assert len(found.unreadable_lines) == found.unreadable
+    if found.unreadable == 2 * len(others):
+        assert report(found) == replace(
+            report(SOUND),
+            unreadable=found.unreadable,
+            unreadable_lines=tuple(found.unreadable_lines),
+        )
+
+
+STRANGE = {
+    "counts below nothing": (LineKind.REFUSAL, '{"reasons": {"no_grant": -2}}'),
+    "reasons that are no list": (LineKind.REFUSAL, '{"reasons": {"x": "y"}}'),
+    "a reason that is a number": (LineKind.REFUSAL, '{"reasons": [1, null]}'),
+    "an approver that is a number": (LineKind.OPENING, opening(0, "r", approved_by=[1]).text),
+    "an actor that is null": (LineKind.OPENING, opening(0, "r", actor=None).text),
+    "no actor": (LineKind.OPENING, '{"record": "x"}'),
+    "a lone surrogate": (LineKind.OPENING, opening(0, "r", actor="\ud800").text),
+    "a name twice": (LineKind.HOLD_PLACED, '{"hold": "a", "hold": "b"}'),
+    "a fraction": (LineKind.HOLD_PLACED, '{"hold": 1.5}'),
+    "true": (LineKind.HOLD_PLACED, '{"hold": true}'),
+    "too large a number": (LineKind.HOLD_PLACED, f'{{"hold": {2**63}}}'),
+    "nested": (LineKind.OPENING, DEEP),
+    "long ago": (LineKind.GRANT_REVOKED, revoked(0, "0001-01-01T00:00:00+23:59").text),
+    "far off": (LineKind.GRANT_REVOKED, revoked(0, "9999-01-01T00:00:00+00:00").text),
+    "no time zone": (LineKind.GRANT_REVOKED, revoked(0, "2026-03-01T12:00:00").text),
+    "no grant": (LineKind.GRANT_APPROVED, "{}"),
+}
+
+
+@pytest.mark.parametrize(("kind", "text"), STRANGE.values(), ids=STRANGE)
+def test_what_is_of_no_form_of_ours_counts_for_nothing(
+    kind: LineKind, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The report and the log say by number and login whose line it is, and nothing of it."""
+    other = stray(kind, text)
+    found = summed(other, *OURS)
+    shown = put_out(found, [other])
+    told = " ".join(capsys.readouterr().err.split())
+
+    assert (found.unreadable, found.looked()) == (1, SOUND.looked())
+    assert (found.refused, found.approved) == (SOUND.refused, SOUND.approved)
+    assert (found.revoked, found.mean_to_revoke) == (SOUND.revoked, SOUND.mean_to_revoke)
+    assert "1 line in it cannot be read" in told
+    assert f"{other.id} (number 7), added by the login mallory" in told
+    assert shown.endswith("(cannot be read: added by the login mallory)")
+    assert shown.startswith("7 ")
+
+
+def test_a_thousand_strange_lines_are_counted_and_the_first_are_named() -> None:
+    """The report does not grow with what anybody adds."""
+    found = summed(*[stray(LineKind.OPENING, "{}")] * 1000)
+
+    assert (found.unreadable, len(found.unreadable_lines)) == (1000, 100)
+
+
+def test_a_revocation_before_its_approval_takes_no_time() -> None:
+    """Clocks differ; and no line makes the mean of the others less than nothing."""
+    early = revoked(0, (NOON + timedelta(hours=9)).isoformat())
+
+    assert summed(early).mean_to_revoke == timedelta()
+    ages = [replace(revoked(0, "1970-01-01T00:00:00+00:00"), at=datetime(9998, 1, 1, tzinfo=UTC))]
+    assert (summed(*ages * 1000).mean_to_revoke or timedelta()).days > 2_900_000
+
+
+def test_a_formula_stays_a_text(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever opens the table in a spreadsheet runs nothing."""
+    access._print_csv([report(summed(opening(0, "r", actor="=1+1")))])
+
+    assert "eu,'=1+1," in capsys.readouterr().out
+
+
+def test_what_a_line_says_does_nothing_to_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its login chose the text."""
+    evil = replace(opening(0, "r", actor="a\x1b[31mX\nalice\u202e"), login="\x1b[2J")
+    shown = put_out(summed(evil), [evil])
+    access._print_csv([report(summed(evil))])
+    out = capsys.readouterr().out
+
+    assert "\x1b" not in out + shown
+    assert "a\\x1b[31mX\\nalice\\u202e" in shown

@@ -167,6 +167,27 @@ def test_a_baa_needs_an_enterprise_agreement(
     assert found.allowed == allowed
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "allowed"),
+    [
+        (signed("baa"), signed("baa", until=DAY), True),
+        (signed("baa", until=DAY), signed("baa", until=BEGAN), True),
+        (signed("baa"), signed("baa"), True),  # with another document
+        (signed("baa", until=DAY), signed("baa"), False),
+        (signed("baa", until=DAY), signed("baa", until=DAY + timedelta(1)), False),
+        (signed("baa"), signed("baa", since=BEGAN - timedelta(1)), False),
+    ],
+)
+def test_a_baa_that_replaces_another_needs_an_enterprise_agreement(
+    old: Agreement, new: Agreement, *, allowed: bool
+) -> None:
+    """Unless it is in force on no other day: a BAA may end when the enterprise agreement has."""
+    history = [entry(1, signed("enterprise", until=BEGAN + timedelta(1))), entry(2, old)]
+    found = may_record(new, history, supersedes=UUID(int=2), founded=FOUNDED, today=DAY)
+
+    assert found.reasons == (() if allowed else (R.BAA_WITHOUT_ENTERPRISE,))
+
+
 def test_terms_add_what_the_history_lacks_and_undo_nothing() -> None:
     """Whoever repeats the terms from before an end does not undo the end."""
     later = Dpa(signed=DAY)

@@ -265,3 +265,13 @@ def test_what_cannot_be_asked(stranger: Stranger, arguments: tuple[str, ...]) ->
     code, _ = stranger.line.error("log", "verify", str(stranger.folder / file), *rest)
 
     assert code == Exit.INVALID
+
+
+def test_an_old_checkpoint_that_is_not_there_is_named(stranger: Stranger) -> None:
+    """Of two files the error says which."""
+    missing = str(stranger.folder / "missing")
+    code, error = stranger.line.error("log", "verify", stranger.export(), *KEY, "--from", missing)
+
+    assert (code, error["code"]) == (Exit.INVALID, "InvalidRequest")
+    assert "The checkpoint of before (--from): The file cannot be read" in error["message"]
+    assert "--from" in error["advice"]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import migrations.versions
-from storage.model import CODE, as_code, is_code
+from storage.model.codes import CODE, as_code, is_code
 
 CODES = (
     *("a", "CASE-7", "kim", "auth0|5f7c8eab", "00u1abcd", "arn:aws:iam::1:user/kim", "EU"),

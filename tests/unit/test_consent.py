@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from regions.model import DataClass, Purpose, Wording
 from storage.errors import ConsentRefused
 from storage.model import ConsentKind
-from storage.policy import ConsentReason, InForce, Statement, consent_in_force, may_state
+from storage.policy import ConsentReason, InForce, Statement, consent_in_force, may_state, moment_of
 
 PROMPT, COMPLETION, FILE = (
     DataClass.PROMPT,
@@ -213,3 +213,27 @@ def test_what_is_in_force_is_what_was_said_last(
     assert found.opted_in is (consented == "yes" and not out)
     if found.opted_in or found.opted_out:
         assert found.statement in said
+
+
+@pytest.mark.parametrize("kind", [WITHDRAWAL, OPT_OUT])
+@pytest.mark.parametrize("later", [timedelta(), timedelta(days=3)])
+def test_a_refusal_of_a_day_wins_over_a_consent_of_that_day(
+    kind: ConsentKind, later: timedelta
+) -> None:
+    """At whatever time of the day the consent was given, and on whatever day it is recorded."""
+    noon = START + timedelta(hours=12)
+    refused = moment_of(kind, START.date(), noon + later)
+    recorded_later = moment_of(OPT_IN, START.date(), noon + timedelta(days=4))
+    for consented in (recorded_later, noon):
+        both = [replace(SAID, given=consented), replace(SAID, kind=kind, given=refused)]
+        assert in_force(both).opted_out
+    assert refused.date() == START.date()
+    assert refused <= noon + later
+
+
+def test_a_day_that_has_not_begun_stays_in_the_future() -> None:
+    """So what was said then is refused, whatever it is."""
+    for kind in ConsentKind:
+        said = moment_of(kind, NOW.date() + timedelta(days=1), NOW)
+        found = may_state(WORDINGS, replace(SAID, kind=kind, given=said), [], now=NOW)
+        assert found.reason is ConsentReason.GIVEN_IN_THE_FUTURE

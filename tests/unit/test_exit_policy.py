@@ -46,6 +46,7 @@ NOBODY = (
     replace(BOB, since=DAY + timedelta(1)),
     replace(BOB, kind=ActorKind.MACHINE),
 )
+LAPSED = replace(CHOICE, state=ExitState.LAPSED)
 R = ExitReason
 
 
@@ -92,6 +93,7 @@ def test_a_notice(
         (CHOICE, BOB, True, R.NOTICE_MISSING),
         (NOTIFIED, BOB, False, R.REPLACED),
         (CARRIED, BOB, True, R.CARRIED_OUT),
+        (LAPSED, BOB, True, R.LAPSED),
         *((NOTIFIED, person, True, R.PERSON_NOT_IN_FORCE) for person in NOBODY),
     ],
 )

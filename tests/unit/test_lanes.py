@@ -36,7 +36,7 @@ def record(
         DataClass.PROMPT, "eu-central-1", NOW, DAY, tenant=tenant, entropy=lambda n: unique[:n]
     )
     terms = TenantTerms(TenantSpec(tenant, "x", "eu-central-1", "EU"), 1)
-    made = SealedRecord(terms, record_id, None, key, bytes(32), streamed=False)
+    made = SealedRecord(terms, record_id, None, key, bytes(32), streamed=False, placed=DAY)
     made.sealed = bytes(size)
     return made
 
@@ -106,7 +106,9 @@ def test_two_packs_of_a_tenant_do_not_share_a_flush() -> None:
     """The one might have a record that derives from one of the other."""
     first, second = record("a"), record("a")
     other = LaneKey(PLACE, PLACE, 1, date(2026, 3, 7), "a")
-    second = SealedRecord(second.terms, second.id, None, other, bytes(32), streamed=False)
+    second = SealedRecord(
+        second.terms, second.id, None, other, bytes(32), streamed=False, placed=DAY
+    )
     assert at_once(SLOW, first, second, record("b")) == [["a", "b"], ["a"]]
 
 

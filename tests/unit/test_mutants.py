@@ -1,6 +1,7 @@
 """The mutants fit the source as it is: those that are written by hand, and those that are not."""
 
 import ast
+import re
 from collections import Counter
 
 import pytest
@@ -23,6 +24,22 @@ def test_a_bug_can_be_put_in(bug: Bug) -> None:
     assert bug.file.endswith(".sql") or ast.dump(ast.parse(after))
     assert after != before
     assert all((ROOT / test).exists() for test in bug.tests)
+
+
+IN_CATALOG = [bug for bug in BUGS if bug.file.startswith("migrations/versions/")]
+FUNCTION = re.compile(r"\bFUNCTION (?:ours\.)?(\w+)\s?\([^;]*?AS (\$\w*\$)(.*?)\2", re.DOTALL)
+
+
+@pytest.mark.parametrize("bug", IN_CATALOG, ids=lambda bug: bug.name)
+def test_a_bug_is_in_a_function_that_the_catalog_still_has(bug: Bug) -> None:
+    """No later revision defines the function: what nobody runs, nobody notices."""
+    source = ROOT / bug.file
+    text = source.read_text()
+    first, last = text.index(bug.old), text.index(bug.old) + len(bug.old)
+    here = {f[1] for f in FUNCTION.finditer(text) if f.start() < last and first < f.end()}
+    later = [f for f in source.parent.glob("[0-9]*") if f.stem > source.stem]
+
+    assert not {f[1] for file in later for f in FUNCTION.finditer(file.read_text())} & here
 
 
 def test_there_are_enough_bugs() -> None:

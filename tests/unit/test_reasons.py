@@ -57,7 +57,8 @@ CODES: dict[type[StrEnum], str] = {
     EndReason: "allowed not_empty not_retiring not_retired",
     EpochReason: "added changed taken_away",
     ExitReason: "allowed person_not_in_force unknown_tenant day_not_ahead replaced carried_out "
-    "notice_missing confirmer_requested_it day_ahead not_confirmed agreement_in_force recovering",
+    "lapsed notice_missing confirmer_requested_it day_ahead not_confirmed agreement_in_force "
+    "recovering",
     Finding: "missing wrong_size corrupt leftover came_back wrong_place orphan foreign",
     GrantReason: "wrong_time login_not_in_force not_roster_keeper own_entry login_taken "
     "not_for_customers not_a_code no_agreement roster_full unknown_tenant purpose_not_granted "

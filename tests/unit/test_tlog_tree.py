@@ -17,7 +17,7 @@ from storage.tlog.merkle import (
     roots_from,
 )
 from storage.tlog.tiles import Tile, may_go, tiles_of
-from storage.tlog.tree import Edge, append, read_edge, stored_ranges
+from storage.tlog.tree import Edge, append, read_edge, rooted, stored_ranges
 from tests.support.foreign_log import mth
 from tests.support.logs import MemoryLog, numbered
 
@@ -48,6 +48,44 @@ def test_tiles_and_edge_are_read_back(sizes: list[int]) -> None:
         log.edge = read_edge(log.read, log.edge.size, log.edge.root)
 
     assert log.edge == MemoryLog().grow(numbered(0, sum(sizes))).edge
+
+
+@given(st.integers(0, 400), st.integers(1, 900), st.lists(st.integers(1, 900), max_size=2))
+def test_tiles_of_a_history_that_was_lost_are_passed_over(
+    shared: int, size: int, lost: list[int]
+) -> None:
+    """Processes sent them before their catalog was restored; the log went on with other entries."""
+    first = numbered(0, shared)
+    log = MemoryLog().grow(first).grow(numbered(10_000, 10_000 + size))
+    others = [
+        MemoryLog().grow(first).grow(numbered(at, at + count))
+        for at, count in zip((20_000, 30_000), lost, strict=False)
+    ]
+
+    def several(path: str) -> list[bytes]:
+        found = [each.files[path] for each in (*others, log) if path in each.files]
+        if not found:
+            raise FileNotFoundError(path)
+        return found
+
+    read = rooted(several, log.edge.size, log.edge.root)
+
+    assert all(read(tile.path) == log.files[tile.path] for tile in tiles_of(log.edge.size))
+
+
+def test_a_tile_that_nobody_has_under_the_root_is_refused() -> None:
+    """Neither is it taken from another history, nor passed over."""
+    log, other = MemoryLog().grow(numbered(0, 600)), MemoryLog().grow(numbered(600, 1200))
+    read = rooted(
+        lambda path: [(other if "/000" in path and "/1/" not in path else log).files[path]],
+        600,
+        log.edge.root,
+    )
+
+    assert read("tile/0/001") == log.files["tile/0/001"]
+    for path in ("tile/0/000", "tile/entries/000"):
+        with pytest.raises(LogInvalid):
+            read(path)
 
 
 def test_two_full_levels() -> None:

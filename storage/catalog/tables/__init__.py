@@ -50,7 +50,7 @@ from storage.catalog.tables.objects import (
     statement,
     sweep,
 )
-from storage.catalog.tables.records import day, file, held, record
+from storage.catalog.tables.records import day, file, held, held_binding, record
 from storage.catalog.tables.region import (
     backend_storage,
     catalog_info,
@@ -106,6 +106,7 @@ __all__ = [
     "grant_use",
     "handover",
     "held",
+    "held_binding",
     "hold",
     "hold_carve_out",
     "hold_change",

@@ -106,3 +106,15 @@ held = Table(  # records that a hold keeps beyond their expiry day
     *_content_indexes("held"),
     Index("held_key", "key_id"),
 )
+
+
+held_binding = (
+    Table(  # with which record a wrapped key came into ``held``: only the catalog writes it
+        "held_binding",
+        metadata,
+        Column("wrapped", LargeBinary, primary_key=True),  # SHA-256
+        Column(
+            "facts", LargeBinary, nullable=False
+        ),  # SHA-256 of what decides whether a hold covers it
+    )
+)

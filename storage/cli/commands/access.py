@@ -2,6 +2,7 @@
 
 import csv
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -20,11 +21,14 @@ from storage.cli.output import (
     print_json,
     print_note,
     print_table,
+    visible,
 )
 from storage.client.homes import ask_each
 from storage.client.store import Store
-from storage.model import AccessReport, Looked
+from storage.model import AccessReport, Looked, UnreadableLine
 from storage.text import plural
+
+_SHOWN = 10  # unreadable lines: --json names more
 
 
 class Form(StrEnum):
@@ -69,13 +73,22 @@ def report(
         )
     match form:
         case Form.JSON:
-            print_json({"reports": list(found.values())} | failed_regions(failed))
+            print_json(
+                {"reports": [_as_json(one) for one in found.values()]} | failed_regions(failed)
+            )
         case Form.CSV:
             _print_csv(list(found.values()))
         case Form.TABLE:
             for one in found.values():
                 _print(one)
     end_with_failed(failed, as_json=form is Form.JSON)
+
+
+def _as_json(one: AccessReport) -> dict[str, object]:
+    """Return a report for a JSON document: a span of time in seconds."""
+    mean = one.mean_to_revoke
+    values = {field.name: getattr(one, field.name) for field in fields(one)}
+    return values | {"mean_to_revoke": None if mean is None else mean.total_seconds()}
 
 
 def _print_csv(reports: list[AccessReport]) -> None:
@@ -97,7 +110,7 @@ def _print_csv(reports: list[AccessReport]) -> None:
 
 def _cell(value: object) -> str:
     """Return a value that no spreadsheet takes for a formula: people chose some of the texts."""
-    text = "" if value is None else str(value)
+    text = "" if value is None else visible(str(value))
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 
@@ -117,18 +130,18 @@ def _print(one: AccessReport) -> None:
     if one.forgotten:
         print_note(f"{plural(one.forgotten, 'line')} of the log in it: the text is forgotten.")
     if one.unreadable:
-        print_note(bad(f"{plural(one.unreadable, 'line')} in it cannot be read: see the log."))
+        _note_unreadable(one.unreadable, one.unreadable_lines)
     if one.looked:
         print_table(
             ("actor", "login", "purpose", "tenant", "case", "approved by", "records"),
             [
                 (
-                    f"{each.actor} ({each.actor_kind})",
-                    ", ".join(each.logins) or "-",
-                    each.purpose,
-                    each.tenant,
-                    each.case or "-",
-                    ", ".join(each.approved_by) or "-",
+                    visible(f"{each.actor} ({each.actor_kind})"),
+                    visible(", ".join(each.logins)) or "-",
+                    visible(each.purpose),
+                    visible(each.tenant),
+                    visible(each.case or "-"),
+                    visible(", ".join(each.approved_by)) or "-",
                     str(each.records),
                 )
                 for each in one.looked
@@ -139,4 +152,14 @@ def _print(one: AccessReport) -> None:
 
 def _refused(one: AccessReport) -> str:
     reasons = ", ".join(f"{count} {reason}" for reason, count in one.refused.items())
-    return reasons or "none"
+    return visible(reasons) or "none"
+
+
+def _note_unreadable(count: int, lines: Sequence[UnreadableLine]) -> None:
+    """Say how many lines cannot be read, and by whom the first ones are."""
+    print_note(bad(f"{plural(count, 'line')} in it cannot be read: nothing of them counts."))
+    for line in lines[:_SHOWN]:
+        place = "not in a checkpoint yet" if line.number is None else f"number {line.number}"
+        print_note(f"- {line.line} ({place}), added by the login {visible(line.login or '-')}")
+    if count > _SHOWN:
+        print_note("- and others. See: domicile log show")

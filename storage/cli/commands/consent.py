@@ -16,7 +16,7 @@ from storage.cli.options import (
     check_digest,
     one_of,
     parse_date,
-    parse_time,
+    parse_day_or_time,
 )
 from storage.cli.output import bad, format_time, good, print_json, print_note, print_page
 from storage.errors import InvalidRequest
@@ -29,7 +29,14 @@ _Purposes = Annotated[
     list[Purpose], Option("--purpose", metavar="PURPOSE", help=one_of(sorted(CONSENT_PURPOSES)))
 ]
 _By = Annotated[str, Option(metavar="ID", help="Who said it: an opaque id.")]
-_Given = Annotated[str | None, Option(metavar="TIME", help="When it was said. Default: now.")]
+_SAID = "When it was said: a time, or a UTC day."
+_Given = Annotated[
+    str | None,
+    Option(metavar="TIME", help=f"{_SAID} A day counts from its beginning. Default: now."),
+]
+_Refused = Annotated[
+    str | None, Option(metavar="TIME", help=f"{_SAID} A day counts from its end. Default: now.")
+]
 _After = Annotated[
     str | None, Option(metavar="CONSENT", help="Start after this one, for the next page.")
 ]
@@ -66,7 +73,7 @@ def give(  # noqa: PLR0913 - one per option
             purposes=purposes,
             by=by,
             subject=StdinOption().read(subject),
-            given=parse_time(given),
+            given=parse_day_or_time(given),
             covers_from=since,
         )
     _show(said, as_json=as_json)
@@ -79,7 +86,7 @@ def withdraw(
     purposes: _Purposes,
     by: _By,
     subject: Subject = None,
-    given: _Given = None,
+    given: _Refused = None,
     as_json: AsJson = False,
 ) -> None:
     """Record that a consent is withdrawn. What was trained before is not undone."""
@@ -90,7 +97,7 @@ def withdraw(
             purposes=purposes,
             by=by,
             subject=StdinOption().read(subject),
-            given=parse_time(given),
+            given=parse_day_or_time(given),
         )
     _show(said, as_json=as_json)
 
@@ -101,14 +108,14 @@ def opt_out(
     classes: _Classes,
     purposes: _Purposes,
     by: _By,
-    given: Annotated[str, Option(metavar="TIME", help="When it was said.")],
+    given: Annotated[str, Option(metavar="TIME", help=f"{_SAID} A day counts from its end.")],
     document: Annotated[str, Option(metavar="SHA256", help="Of what shows it.")],
     subject: Subject = None,
     as_json: AsJson = False,
 ) -> None:
     """Record a refusal of a time in which nobody was asked, with its true date."""
     check_digest(document)
-    moment = parse_time(given)
+    moment = parse_day_or_time(given)
     if moment is None:
         raise InvalidRequest("--given is missing.", advice="Say when it was said.")
     with opened() as store:
@@ -181,7 +188,10 @@ def _show(said: Consent, *, as_json: bool) -> None:
     if as_json:
         print_json({"consent": said})
     else:
-        print_note(f"Recorded {said.kind.value} {said.id} by {said.recorded_by}.")
+        print_note(
+            f"Recorded {said.kind.value} {said.id} by {said.recorded_by}. "
+            f"It counts from {format_time(said.given)} on."
+        )
 
 
 def _kind(said: Consent) -> Text:

@@ -1,7 +1,8 @@
 """``grant request``, ``approve``, ``revoke``, ``list``, ``show`` and ``keygen``."""
 
 import base64
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -92,6 +93,14 @@ _KeyOption = Annotated[
 _Yes = Annotated[bool, Option("--yes", "-y", help="Do not ask for confirmation.")]
 
 
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """What the key service says of the signatures of a grant: what is against it, which count."""
+
+    against: Sequence[PermitReason]
+    counting: Collection[Approval]
+
+
 def request(  # noqa: PLR0913 - one per option
     tenant: TenantId,
     *,
@@ -144,7 +153,8 @@ def approve(
     with opened() as store:
         found = store.admin.grants.show(grant)
         if not as_json:
-            _print_facts(found, store.admin.grants.justification(grant))
+            why = store.admin.grants.justification(grant)
+            _print_facts(found, why, _check(store, found))
         if not yes:
             confirm(
                 f"Approve that {found.actor} opens up to {found.records_max} records?",
@@ -152,15 +162,21 @@ def approve(
             )
         signature = private.sign(statement(found))
         approved = store.admin.grants.approve(found.id, signature=signature)
-        against = _against(store, approved)
+        checked = _check(store, approved)
+    mine = _mine(found, approved, signature)
+    counts = _counts(mine, checked)
     if as_json:
-        print_json({"grant": _plain(approved), "pinned": _pinned(approved, against)})
+        told = {"grant": _plain(approved, checked), "pinned": _pinned(approved, checked)}
+        print_json(told | {"counts": counts})
         return
-    print_note("Approved." if against else f"Approved. It is {_state_text(approved)}.")
-    _note_signatures(approved, against)
-    if _pinned(approved, against) is not True:
-        me = next(one.actor for one in approved.approvals if one.signature == signature)
-        print_note(f'Your line in that file: {me} = "{public_key(private)}"')
+    nothing = checked is not None and checked.against
+    print_note("Approved." if nothing else f"Approved. It is {_state_text(approved)}.")
+    _note_signatures(approved, checked)
+    if not nothing and counts is False:
+        print_note(bad("Your signature does not count: it is in force by that of somebody else."))
+        print_note(f"The file of approvers of {approved.region} does not pin your key.")
+    if counts is not True:
+        print_note(f'Your line in that file: {mine.actor} = "{public_key(private)}"')
 
 
 def revoke(grant: _GrantId, as_json: AsJson = False) -> None:
@@ -178,14 +194,13 @@ def show(grant: _GrantId, as_json: AsJson = False) -> None:
     with opened() as store:
         found = store.admin.grants.show(grant)
         why = store.admin.grants.justification(grant)
-        against = _against(store, found)
+        checked = _check(store, found)
     if as_json:
-        print_json(
-            {"grant": _plain(found), "justification": why, "pinned": _pinned(found, against)}
-        )
+        told = {"grant": _plain(found, checked), "justification": why}
+        print_json(told | {"pinned": _pinned(found, checked)})
     else:
-        _print_facts(found, why)
-        _note_signatures(found, against)
+        _print_facts(found, why, checked)
+        _note_signatures(found, checked)
 
 
 def list_grants(
@@ -235,30 +250,46 @@ def keygen(
         print_value(public)
 
 
-def _against(store: Store, grant: Grant) -> Sequence[PermitReason] | None:
-    """Return why the key service takes no signature of a grant. None: it does not say."""
+def _check(store: Store, grant: Grant) -> _Checked | None:
+    """Ask for the signatures of a grant. None: the key service does not say."""
+    grants = store.admin.grants
     try:
-        return store.admin.grants.check_signatures(grant.id)
+        return _Checked(grants.check_signatures(grant.id), grants.counting(grant.id))
     except DomicileError:
         return None
 
 
-def _pinned(grant: Grant, against: Sequence[PermitReason] | None) -> bool | None:
+def _mine(before: Grant, now: Grant, signature: bytes) -> Approval:
+    """Return the approval that was given just now. Two people with one key sign alike."""
+    alike = [one for one in now.approvals if one.signature == signature]
+    new = [one for one in alike if one not in before.approvals]
+    return (new or alike)[-1]
+
+
+def _counts(one: Approval, checked: _Checked | None) -> bool | None:
+    """Return whether the signature of an approval counts. None: it has none, or nobody says."""
+    if checked is None or one.for_customer:
+        return None
+    return one in checked.counting
+
+
+def _pinned(grant: Grant, checked: _Checked | None) -> bool | None:
     """Return whether a key that is pinned signed the grant. None: the key service does not say."""
     signed = any(one.signature is not None for one in grant.approvals)
-    return None if against is None else signed and not against
+    return None if checked is None else signed and not checked.against
 
 
-def _note_signatures(grant: Grant, against: Sequence[PermitReason] | None) -> None:
+def _note_signatures(grant: Grant, checked: _Checked | None) -> None:
     """Say that a grant opens nothing, if no key that is pinned has signed it."""
-    if against is None:
+    if checked is None:
         print_note(warning(f"The key service of {grant.region} does not say whose key is pinned."))
         print_note("The grant opens only if the key of an approver is in its file of approvers.")
-    elif against:
-        print_note(bad(f"It opens nothing: {', '.join(map(reason_text, against))}."))
+    elif checked.against:
+        print_note(bad(f"It opens nothing: {', '.join(map(reason_text, checked.against))}."))
         print_note(
             f"Pin the approver's key in the file of approvers of {grant.region}, and restart what "
-            "reads it: the key service or, without one, the processes that read for people."
+            "reads it: the key service or, without one, the processes that read for people. If it "
+            "is there, see why the file is not used: domicile doctor"
         )
 
 
@@ -268,7 +299,7 @@ def _row(grant: Grant) -> tuple[str | Text, ...]:
     return (str(grant.id), _state(grant), *shown, grant.case or "-")
 
 
-def _print_facts(grant: Grant, justification: str) -> None:
+def _print_facts(grant: Grant, justification: str, checked: _Checked | None) -> None:
     print_facts(
         [
             ("grant", str(grant.id)),
@@ -283,7 +314,7 @@ def _print_facts(grant: Grant, justification: str) -> None:
             ("requested", format_time(grant.requested)),
             ("until", format_time(grant.until)),
             ("justification", justification),
-            *(("approved by", _approval(one)) for one in grant.approvals),
+            *(("approved by", _approval(one, _counts(one, checked))) for one in grant.approvals),
             *_revoked(grant),
         ]
     )
@@ -298,9 +329,10 @@ def _covers(grant: Grant) -> str:
     return f"{what}, if it is flagged" if flagged else what
 
 
-def _approval(one: Approval) -> str:
+def _approval(one: Approval, counts: bool | None) -> str | Text:
     whose = f"{one.actor} for the customer" if one.for_customer else one.actor
-    return f"{whose}, {format_time(one.at)}"
+    said = f"{whose}, {format_time(one.at)}"
+    return bad(f"{said}: does not count, no pinned key signed it") if counts is False else said
 
 
 def _revoked(grant: Grant) -> Iterator[tuple[str, str]]:
@@ -325,7 +357,7 @@ def _state(grant: Grant) -> Text:
             return Text(text)
 
 
-def _plain(grant: Grant) -> dict[str, Any]:
+def _plain(grant: Grant, checked: _Checked | None = None) -> dict[str, Any]:
     """Return a grant for a JSON document. Pseudonyms of subjects and groups are left out."""
     return {
         "id": grant.id,
@@ -344,17 +376,18 @@ def _plain(grant: Grant) -> dict[str, Any]:
         "customer_must_approve": grant.customer_must_approve,
         "requested": grant.requested,
         "until": grant.until,
-        "approvals": [_plain_approval(one) for one in grant.approvals],
+        "approvals": [_plain_approval(one, checked) for one in grant.approvals],
         "revoked": grant.revoked,
         "revoked_by": grant.revoked_by,
     }
 
 
-def _plain_approval(one: Approval) -> dict[str, Any]:
+def _plain_approval(one: Approval, checked: _Checked | None) -> dict[str, Any]:
     signed = None if one.signature is None else base64.b64encode(one.signature).decode()
     return {
         "actor": one.actor,
         "at": one.at,
         "for_customer": one.for_customer,
         "signature": signed,
+        "counts": _counts(one, checked),
     }

@@ -13,6 +13,7 @@ from storage.cli.options import AsJson
 from storage.cli.output import print_json, print_note, print_text
 from storage.clock import CatalogClock, steady
 from storage.crypto import root
+from storage.crypto.approvers import other_writers
 from storage.dependencies import make_catalog
 from storage.errors import CatalogUnavailable, SettingsError, WrongRegion
 from storage.keys import open_key_service, pinned_keys
@@ -69,6 +70,8 @@ def serve(as_json: AsJson = False) -> None:
         _, problem = pinned_keys(given.approvers_file)
         if problem is not None:  # services go on: they need no approver
             log.warning("key_service_without_approvers", reason=problem.message)
+        elif (who := other_writers(given.approvers_file)) is not None:
+            log.warning("key_service_approvers_writable", by=who, file=str(given.approvers_file))
         address = Address.parse(given.listen)
         listener = stack.enter_context(listening(address))
         tls = None if address.path is not None or given.tls is None else server_tls(given.tls)

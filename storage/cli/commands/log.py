@@ -1,6 +1,5 @@
 """``log show``, ``prove``, ``export`` and ``key``: the transparency log of a region."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -17,10 +16,12 @@ from storage.cli.output import (
     print_note,
     print_page,
     print_value,
+    visible,
 )
 from storage.client.homes import ask_each
 from storage.client.store import Store
 from storage.model import LineKind, LogLine
+from storage.policy import Fact, read_line
 from storage.text import plural
 
 _COMMON = ("line", "kind", "at")
@@ -43,7 +44,8 @@ def show(
 ) -> None:
     """Show the lines of the log, oldest first. A number is its place; - waits for a checkpoint.
 
-    What a line says is forgotten when the time in jurisdictions.toml has passed.
+    What a line says is forgotten when the time in jurisdictions.toml has passed. Any login may add
+    a line: one that Domicile did not write is not shown, but who added it.
     """
     begin = parse_time(since)
     with opened_homes() as homes:
@@ -144,6 +146,7 @@ def key(
 
 
 def _as_json(region: str, line: LogLine) -> dict[str, object]:
+    said = None if line.text is None else read_line(line.kind, line.text)
     return {
         "region": region,
         "line": line.id,
@@ -151,15 +154,21 @@ def _as_json(region: str, line: LogLine) -> dict[str, object]:
         "kind": line.kind,
         "at": line.at,
         "commitment": line.commitment.hex(),
-        "says": None if line.text is None else json.loads(line.text),
+        "login": line.login,
+        "says": None if said is None else said.facts,
+        "unreadable": said is None and line.text is not None,
     }
 
 
 def _said(line: LogLine) -> str:
     if line.text is None:
         return "(forgotten)"
-    facts = {k: v for k, v in json.loads(line.text).items() if k not in _COMMON and v is not None}
-    return ", ".join(
-        f"{name} {' '.join(map(str, value)) if isinstance(value, list) else value}"
-        for name, value in facts.items()
-    )
+    said = read_line(line.kind, line.text)
+    if said is None:
+        return f"(cannot be read: added by the login {visible(line.login or '-')})"
+    facts = {k: v for k, v in said.facts.items() if k not in _COMMON and v is not None}
+    return visible(", ".join(f"{name} {_fact(value)}" for name, value in facts.items()))
+
+
+def _fact(value: Fact) -> str:
+    return " ".join(value) if isinstance(value, tuple) else str(value)

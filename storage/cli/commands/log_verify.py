@@ -19,6 +19,7 @@ from storage.cli.output import (
     print_facts,
     print_json,
     print_text,
+    visible,
     warning,
 )
 from storage.errors import InvalidRequest, LogInvalid
@@ -93,6 +94,11 @@ def _opened(old: Path | None, trust: Trust) -> Checkpoint | None:
         return None
     try:
         return open_checkpoint(files.content(str(old), most=MOST_NOTE), Trust(trust.log)).checkpoint
+    except InvalidRequest as error:
+        raise InvalidRequest(
+            f"The checkpoint of before (--from): {error.message}",
+            advice="Give the file of a checkpoint that you kept, or no --from.",
+        ) from error
     except LogInvalid as error:
         raise LogInvalid(
             f"The checkpoint of before: {error.message}", advice=error.advice
@@ -144,7 +150,7 @@ def _verify_line(data: bytes, trust: Trust, *, as_json: bool) -> None:
         return
     print_text(good("The line is in the log."))
     print_blank()
-    _show(opened, [("line", str(proof.index)), ("text", _visible(text.text))])
+    _show(opened, [("line", str(proof.index)), ("text", visible(text.text))])
     _show_unchecked(unchecked)
 
 
@@ -216,10 +222,3 @@ def _times(opened: Opened) -> list[tuple[Verifier, datetime]]:
     return [
         (who, datetime.fromtimestamp(min(at, last), UTC)) for who, at in opened.cosigned.items()
     ]
-
-
-def _visible(text: str) -> str:
-    """Return a text that does nothing to a terminal."""
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
-    )

@@ -147,6 +147,10 @@ def _show(report: Report) -> None:
             "An unavailable backend may have entries of its own. They are replayed when it "
             "answers. Until then no receipt is issued."
         )
+    print_note(
+        "Models of tenants that were noted since the backup are lost. Before you serve fine_tune, "
+        "note them again: domicile model add"
+    )
     _show_losses(report)
 
 

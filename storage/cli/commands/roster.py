@@ -62,7 +62,8 @@ def login(
     if not settings.embedded:
         raise InvalidRequest(
             "Domicile makes no logins on a server of your own.",
-            advice="Run there: CREATE ROLE NAME LOGIN PASSWORD '...' IN ROLE domicile_admin",
+            advice="Make them there: "
+            "https://domicile.readthedocs.io/en/latest/howto/open-for-an-investigation/",
         )
     with region_settings(settings, topology_of(settings)) as regions:
         region, own = next(iter(regions.items()))

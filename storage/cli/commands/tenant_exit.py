@@ -25,7 +25,8 @@ def choose(
     """Record what the customer chose: delete its data, or return and then delete it.
 
     It is carried out on that day, if the customer had notice, another person has confirmed it, and
-    no data processing agreement is in force. You are known by the login of catalog_url.
+    no data processing agreement was in force on that day or since. You are known by the login of
+    catalog_url.
     """
     check_digest(document)
     day = parse_date(on)

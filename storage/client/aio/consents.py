@@ -26,7 +26,7 @@ class AsyncConsents:
         purposes: Collection[Purpose],
         by: str,
         subject: str | None = None,
-        given: datetime | None = None,
+        given: datetime | date | None = None,
         covers_from: date | None = None,
     ) -> Consent:
         """See ``Consents.give``."""
@@ -50,7 +50,7 @@ class AsyncConsents:
         purposes: Collection[Purpose],
         by: str,
         subject: str | None = None,
-        given: datetime | None = None,
+        given: datetime | date | None = None,
     ) -> Consent:
         """See ``Consents.withdraw``."""
         return await self._threads.call(
@@ -68,7 +68,7 @@ class AsyncConsents:
         tenant: str,
         *,
         document: str,
-        given: datetime,
+        given: datetime | date,
         classes: Collection[DataClass],
         purposes: Collection[Purpose],
         by: str,

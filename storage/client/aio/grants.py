@@ -5,7 +5,7 @@ from uuid import UUID
 
 from storage.client.aio.threads import Threads
 from storage.client.grants import Grants
-from storage.model import Grant, GrantSpec
+from storage.model import Approval, Grant, GrantSpec
 from storage.policy import PermitReason
 
 
@@ -28,6 +28,10 @@ class AsyncGrants:
     async def check_signatures(self, grant: UUID | str) -> Sequence[PermitReason]:
         """See ``Grants.check_signatures``."""
         return await self._threads.call(self._grants.check_signatures, grant)
+
+    async def counting(self, grant: UUID | str) -> Sequence[Approval]:
+        """See ``Grants.counting``."""
+        return await self._threads.call(self._grants.counting, grant)
 
     async def revoke(self, grant: UUID | str) -> Grant:
         """See ``Grants.revoke``."""

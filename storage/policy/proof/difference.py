@@ -6,6 +6,7 @@ from math import isinf
 from typing import Final
 
 from regions.model import Topology
+from storage.policy.proof.addresses import of_addresses
 from storage.policy.proof.change import Change, Direction
 from storage.policy.proof.permissions import (
     STORED,
@@ -26,6 +27,7 @@ def compare(old: Topology, new: Topology, today: date) -> tuple[Change, ...]:
     found = [
         *_permitted(old, new, scope),
         *_measured(old, new, scope),
+        *of_addresses(old, new),
         *of_stored(old, new, scope.settings, noon),
     ]
     order = list(Direction)
@@ -111,11 +113,17 @@ def _placement(data: str, residency: str, home: str, tenant: str, where: str) ->
 
 
 def _hand_over(which: str, data: str, residency: str, home: str, company: str) -> str:
+    return _handed(f"Copies of {data}", which, residency, home, company)
+
+
+def _handed_phi(which: str, data: str, residency: str, home: str, company: str) -> str:
+    return _handed(f"Copies of health information in {data}", which, residency, home, company)
+
+
+def _handed(what: str, which: str, residency: str, home: str, company: str) -> str:
     some = which if "," not in which else "flagged or not"
-    return (
-        f"Copies of {data} ({some}) of residency {residency} at home in {home} may be handed over "
-        f"to {company}"
-    )
+    whose = f"of residency {residency} at home in {home}"
+    return f"{what} ({some}) {whose} may be handed over to {company}"
 
 
 _SENTENCES: Final[Mapping[str, Callable[..., str]]] = {
@@ -126,6 +134,8 @@ _SENTENCES: Final[Mapping[str, Callable[..., str]]] = {
     "steward": "{} may run the {} of {}".format,
     "agreement": "{} of residency {} may be stored without the {}".format,
     "hand-over": _hand_over,
+    "phi-hand-over": _handed_phi,
+    "consent": "A consent for {} to {} may be recorded by the wording {}".format,
     "purpose": "{} may be opened for {}".format,
     "people": "People in {} may open records of residency {} under a grant".format,
     "posture": "{} may be written to when this part of its posture cannot be read: {}".format,
@@ -156,6 +166,8 @@ def _direction(measure: Measure, was: float | None, now: float | None) -> Direct
 def _number(value: float | None, measure: Measure) -> str:
     if value is None:
         return "no such class"
+    if measure.unit == "day" and not isinf(value):
+        return str(date.fromordinal(int(value)))
     return "no limit" if isinf(value) else f"{value:g} {measure.unit}"
 
 
@@ -168,6 +180,8 @@ _NUMBERS: Final[Mapping[str, str]] = {
     "staff": "The roster of {} takes at most",
     "required": "A write in {} is acknowledged with",
     "replicas": "An object in {} has",
+    "founded": "An agreement with a customer is recorded of no day before",
+    "wording": "A consent to the wording {} is recorded of no day before",
     "backups": "Backups of the catalog of {} live for",
     "witnesses": "Before staff sees content in {}, its log is cosigned by",
     "notice": "The notice of {} is",

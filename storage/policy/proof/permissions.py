@@ -5,13 +5,16 @@ that could be asked of it. So what is compared is what a topology means, not wha
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import product
 from math import inf
 from typing import Final, get_args
+from uuid import UUID
 
 from regions.fields import PostureCheck
 from regions.model import (
+    CONSENT_PURPOSES,
     RECORD_CLASSES,
     AgreementKind,
     DataClass,
@@ -25,6 +28,7 @@ from storage.model import (
     Actor,
     ActorKind,
     Agreement,
+    ConsentKind,
     Grant,
     PostureFinding,
     RosterSpec,
@@ -32,7 +36,7 @@ from storage.model import (
     Trait,
 )
 from storage.policy.access import OPENERS, Authority, Openable, may_open
-from storage.policy.consent import ConsentReason, InForce
+from storage.policy.consent import ConsentReason, InForce, Statement, may_state
 from storage.policy.copies import copy_term, may_hand_over
 from storage.policy.epochs import NOTHING_SAID, TrainingReason, ceiling_of, training_rule
 from storage.policy.grants import may_enter
@@ -41,7 +45,8 @@ from storage.policy.posture import KnownPosture, closed
 from storage.policy.proof.cases import people
 from storage.policy.proof.cases.placements import edges_of
 from storage.policy.proof.cases.retentions import settings_of
-from storage.policy.retention import retain, term_of
+from storage.policy.retention import check_epoch, retain, term_of
+from storage.policy.training import Ground
 
 STORED: Final = "stored"
 """The topic of what may be stored at all. What that needs is compared where it is so in both."""
@@ -95,11 +100,15 @@ def scope_of(old: Topology, new: Topology, today: date) -> Scope:
     for topology in both:
         for company in topology.sub_processors.values():
             days.update(day for day in edges_of(company) if day > today)
+            baa = company.baa
+            ends = (baa.since, baa.until) if baa is not None else ()
+            days.update(day for day in ends if day is not None and day > today)
         for region in topology.regions.values():
             attested = (spec.posture_attested for spec in region.backends)
             days.update(one.on for one in attested if one is not None and one.on > today)
     for topology in both:
         days.update(one.begins for one in topology.epochs if one.begins > today)
+        days.update(one.since for one in topology.wordings.values() if one.since > today)
     owners = {
         tenant
         for topology in both
@@ -142,6 +151,7 @@ def _on(topology: Topology, scope: Scope, day: date) -> Iterator[Permission]:
     yield from _placements(topology, scope, day)
     yield from _hand_overs(topology, scope, day)
     yield from _openings(topology, scope, day)
+    yield from _consents(topology, day)
     yield from _postures(topology, day)
     yield from _trainings(topology, scope, day)
     for parent in RECORD_CLASSES:
@@ -243,26 +253,33 @@ def _hand_overs(topology: Topology, scope: Scope, day: date) -> Iterator[Permiss
     noon = datetime.combine(day, time(12), UTC)
     for company in (one for one in scope.companies if one in topology.sub_processors):
         service = topology.sub_processors[company].service
-        for home in scope.homes:
-            for residency in scope.residencies:
-                tenant = _tenant(home, residency)
-                for data_class in RECORD_CLASSES:
-                    decided = may_hand_over(
-                        topology, tenant, data_class, company, noon, objections=()
-                    )
-                    for flagged in (True, False) if decided.allowed else ():
-                        if _opened(topology, data_class, service, noon, flagged=flagged):
-                            which = "flagged" if flagged else "not flagged"
-                            yield Permission(
-                                "hand-over", (which, data_class, residency, home, company)
-                            )
+        for home, residency, data_class in product(scope.homes, scope.residencies, RECORD_CLASSES):
+            for topic, traits in _HAND_OVERS.items():
+                tenant = _tenant(home, residency, traits=traits)
+                decided = may_hand_over(topology, tenant, data_class, company, noon, objections=())
+                for flagged in (True, False) if decided.allowed else ():
+                    if _opened(topology, data_class, service, noon, flagged=flagged):
+                        which = "flagged" if flagged else "not flagged"
+                        yield Permission(topic, (which, data_class, residency, home, company))
+
+
+_HAND_OVERS: Final[Mapping[str, frozenset[Trait]]] = {
+    "hand-over": frozenset(),
+    "phi-hand-over": frozenset({Trait.PHI}),
+}
+"""The topics of hand-overs, by the traits of the tenant."""
 
 
 def _openings(topology: Topology, scope: Scope, day: date) -> Iterator[Permission]:
     noon = datetime.combine(day, time(12), UTC)
     for data_class in topology.classes:
         for purpose in Purpose:
-            if _opened(topology, data_class, purpose, noon):
+            opened = (
+                any(_trained(topology, data_class, origin, noon) for origin in scope.epochs)
+                if purpose is Purpose.TRAIN
+                else _opened(topology, data_class, purpose, noon)
+            )
+            if opened:
                 yield Permission("purpose", (data_class, purpose))
     for residency in topology.residencies.values():
         for where in {*scope.jurisdictions, *residency.jurisdictions}:
@@ -303,6 +320,50 @@ def _opened(
         if access.allowed:
             return True
     return False
+
+
+def _trained(topology: Topology, data_class: DataClass, origin: date, now: datetime) -> bool:
+    """Whether a run may read a record of that origin of a customer who consents to it."""
+    said = (_consent(None, data_class, Purpose.TRAIN, now),)
+    machine = people.actor(ActorKind.MACHINE, "here")
+    entry = people.entry(ActorKind.MACHINE, "here", now.date())
+    record = Openable(people.TENANT, people.RECORD, data_class, None, fenced=False, origin=origin)
+    return may_open(
+        topology,
+        record,
+        machine,
+        Purpose.TRAIN,
+        now=now,
+        login_of_person=False,
+        authority=Authority(None, entry, frozenset({"here"}), frozenset()),
+        ground=Ground("any-run", said, now),
+    ).allowed
+
+
+def _consent(
+    wording: str | None, data_class: DataClass, purpose: Purpose, given: datetime
+) -> Statement:
+    return Statement(
+        id=UUID(int=1),
+        kind=ConsentKind.OPT_IN,
+        subjects=frozenset(),
+        wording=wording,
+        classes=frozenset({data_class}),
+        purposes=frozenset({purpose}),
+        given=given,
+        covers_from=date.min,
+        recorded=given,
+    )
+
+
+def _consents(topology: Topology, day: date) -> Iterator[Permission]:
+    """Yield for what a consent that is given on that day may be recorded, by its wording."""
+    noon = datetime.combine(day, time(12), UTC)
+    for digest in topology.wordings:
+        for data_class, purpose in product(DataClass, sorted(CONSENT_PURPOSES)):
+            new = _consent(digest, data_class, purpose, noon)
+            if may_state(topology.wordings, new, (), now=noon).allowed:
+                yield Permission("consent", (data_class, purpose, digest))
 
 
 def _trainings(topology: Topology, scope: Scope, day: date) -> Iterator[Permission]:
@@ -346,9 +407,19 @@ def measures(topology: Topology, scope: Scope) -> Iterator[tuple[Measure, float]
         kept["entries in the roster that ended"] = rule.roster or rule.holds
         for what, keeping in kept.items():
             yield Measure("evidence", (what, rule.name), "days"), keeping.days
+    yield from _begins(topology)
     bounds = topology.bounds
     yield Measure("bound", ("purging", "purge_hours"), "hours"), bounds.purge_hours
     yield Measure("bound", ("compaction", "compaction_hours"), "hours"), bounds.compaction_hours
+
+
+def _begins(topology: Topology) -> Iterator[tuple[Measure, float]]:
+    """Yield the first day of what may be recorded of the past. None: any day."""
+    founded = -inf if topology.founded is None else topology.founded.toordinal()
+    yield Measure("founded", (), "day", more_is_broader=False), founded
+    for digest, wording in topology.wordings.items():
+        since = Measure("wording", (digest,), "day", more_is_broader=False)
+        yield since, wording.since.toordinal()
 
 
 def _retentions(topology: Topology, scope: Scope) -> Iterator[tuple[Measure, float]]:
@@ -367,7 +438,7 @@ def _retentions(topology: Topology, scope: Scope) -> Iterator[tuple[Measure, flo
         term = retain(topology, _tenant(home, residency), data_class, written)
         days = inf if term.deadline is None else (term.deadline - written) / timedelta(days=1)
         yield Measure("retention", (data_class,), "days"), days if term.stored else 0
-        for begins in (one for one in scope.epochs if one <= scope.days[0]):
+        for begins in scope.epochs:
             ceiling = ceiling_of(topology, data_class, begins)
             measure = Measure("epoch", (data_class, str(begins)), "days")
             yield measure, inf if ceiling is None else ceiling
@@ -376,15 +447,21 @@ def _retentions(topology: Topology, scope: Scope) -> Iterator[tuple[Measure, flo
         may_set = [
             days
             for days in scope.settings[data_class]
-            if _admitted(topology, _with_retention(_tenant(fits[1], fits[0]), data_class, days))
+            if _may_set(topology, _tenant(fits[1], fits[0]), data_class, days, scope.days[0])
         ]
         yield Measure("ceiling", (data_class,), "days"), max(may_set, default=0)
 
 
-def _with_retention(tenant: TenantSpec, data_class: DataClass, days: int) -> TenantSpec:
-    return TenantSpec(
-        tenant.id, tenant.account, tenant.home, tenant.residency, retention={data_class: days}
-    )
+def _may_set(
+    topology: Topology, tenant: TenantSpec, data_class: DataClass, days: int, today: date
+) -> bool:
+    wanted = {data_class: days}
+    try:
+        admit(topology, replace(tenant, retention=wanted))
+        check_epoch(topology, wanted, {}, today)
+    except DomicileError:
+        return False
+    return True
 
 
 def _regions(topology: Topology, scope: Scope) -> Iterator[tuple[Measure, float]]:

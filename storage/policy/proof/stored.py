@@ -50,6 +50,7 @@ def of_stored(
             continue
         yield from _of_default(old, new, name, now)
         yield from _of_settings(old, new, name, settings.get(name, ()), now)
+        yield from _of_deadline(old, new, name, (None, *settings.get(name, ())), now)
     yield from _of_floor(old, new, now)
 
 
@@ -80,6 +81,49 @@ def _of_settings(
         yield _earlier(new, whose, last) if earlier else _no_longer(whose, last)
 
 
+def _of_deadline(
+    old: Topology, new: Topology, name: DataClass, settings: Sequence[int | None], now: datetime
+) -> Iterator[Change]:
+    """Yield that bytes may be there longer than was promised when they came in."""
+    later = [
+        (after - before, before, after)
+        for before, after in (_deadlines(old, new, name, days, now) for days in settings)
+        if before is not None and after is not None and after > before
+    ]
+    if not later:
+        return
+    most, before, after = max(later)
+    hour = timedelta(hours=1)
+    yield Change(
+        Direction.BROADER,
+        TOPIC,
+        f"A {name} that is stored is destroyed up to {most // hour} hours later than was promised "
+        f"when it came in, also if that is beyond its ceiling: {(after - now) // hour} hours after "
+        f"it came in; before: {(before - now) // hour} hours.",
+    )
+
+
+def _deadlines(
+    old: Topology, new: Topology, name: DataClass, days: int | None, now: datetime
+) -> tuple[datetime | None, datetime | None]:
+    """Return by when the bytes of a record are gone that is stored just before the change."""
+    own, stored, known = _stored(old, name, days, now)
+    return stored.deadline, term_now(new, own, known).deadline
+
+
+def _stored(
+    old: Topology, name: DataClass, days: int | None, now: datetime
+) -> tuple[dict[DataClass, int], Term, RecordId]:
+    """Return what its tenant set, the term that it got, and its id."""
+    own = {} if days is None else {name: days}
+    stored = retain(old, _tenant(own), name, now)
+    return own, stored, RecordId(name, "any-home", now, stored.expiry_day, bytes(16))
+
+
+def _tenant(own: dict[DataClass, int]) -> TenantSpec:
+    return TenantSpec("any-tenant", "any-account", "any-home", "any-residency", retention=own)
+
+
 def _of_floor(old: Topology, new: Topology, now: datetime) -> Iterator[Change]:
     was, is_ = (_floor(topology, now) for topology in (old, new))
     if was == is_:
@@ -103,16 +147,13 @@ def _ends(
     old: Topology, new: Topology, name: DataClass, days: int | None, now: datetime
 ) -> _Ends | None:
     """Return when a record ends that is stored just before the change; None: it is not stored."""
-    own = {} if days is None else {name: days}
-    tenant = TenantSpec("any-tenant", "any-account", "any-home", "any-residency", retention=own)
-    stored = retain(old, tenant, name, now)
+    own, stored, known = _stored(old, name, days, now)
     if not stored.stored:
         return None
-    known = RecordId(name, "any-home", now, stored.expiry_day, bytes(16))
     return _Ends(
         _days(stored, now),
         _days(term_now(new, own, known), now),
-        _days(retain(new, tenant, name, now), now),
+        _days(retain(new, _tenant(own), name, now), now),
     )
 
 

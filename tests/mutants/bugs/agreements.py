@@ -5,6 +5,7 @@ from tests.mutants.bugs.bug import Bug, bug
 POLICY = "tests/unit/test_agreements_policy.py"
 HISTORY = "tests/integration/test_agreements.py"
 SQL = "tests/integration/test_agreements_sql.py"
+DECISIONS = "tests/integration/test_exit_decisions.py"
 EXITS = "tests/integration/test_exits.py"
 
 
@@ -12,7 +13,18 @@ def _sql(name: str, old: str, new: str, *tests: str) -> Bug:
     return Bug(name, "migrations/versions/0027_agreements.sql", old, new, tests or (SQL,))
 
 
+def _lapse(name: str, old: str, new: str, *tests: str) -> Bug:
+    return Bug(name, "migrations/versions/0039_choices_lapse.sql", old, new, tests or (SQL,))
+
+
 BUGS: tuple[Bug, ...] = (
+    bug(
+        "a day that is asked about has the agreements of today",
+        "client/explaining.py",
+        "for_return_alone(topology, terms.spec, day)",
+        "for_return_alone(topology, terms.spec, now.date())",
+        "tests/integration/test_agreements.py",
+    ),
     bug(
         "what is superseded stays in force",
         "policy/agreements.py",
@@ -52,8 +64,8 @@ BUGS: tuple[Bug, ...] = (
     bug(
         "a BAA needs no enterprise agreement",
         "policy/agreements.py",
-        'elif new.kind == "baa" and not',
-        "elif False and not",
+        'if new.kind == "baa" and not shortened and not',
+        "if False and not",
         POLICY,
     ),
     bug(
@@ -148,22 +160,75 @@ BUGS: tuple[Bug, ...] = (
         "exits.begin(connection, found.id, region.clock.now()))",
         EXITS,
     ),
-    _sql(
+    _lapse(
         "raw SQL signs in the future",
         "  IF signature > today THEN\n",
         "  IF false THEN\n",
     ),
-    _sql(
+    _lapse(
         "raw SQL records a BAA alone",
-        "ELSIF what = 'baa' AND NOT EXISTS (",
-        "ELSIF false AND NOT EXISTS (",
+        "IF what = 'baa' AND NOT shortened AND NOT EXISTS (",
+        "IF false AND NOT EXISTS (",
     ),
-    _sql(
+    _lapse(
+        "raw SQL replaces a BAA alone",
+        "IF what = 'baa' AND NOT shortened AND NOT EXISTS (",
+        "IF what = 'baa' AND replaced IS NULL AND NOT EXISTS (",
+    ),
+    _lapse(
+        "raw SQL keeps a BAA that is to end",
+        "IF what = 'baa' AND NOT shortened AND NOT EXISTS (",
+        "IF what = 'baa' AND NOT EXISTS (",
+    ),
+    _lapse(
+        "a BAA without an end replaces one that has ended",
+        "coalesce(last_day, 'infinity') <= old.until",
+        "last_day <= old.until",
+    ),
+    _lapse(
+        "a renewal lets no choice lapse in SQL",
+        "  IF ours.has_lapsed(given, today) THEN\n    RETURN 'lapsed';",
+        "  IF false THEN\n    RETURN 'lapsed';",
+    ),
+    _lapse(
+        "a lapsed choice is confirmed",
+        "  IF ours.has_lapsed(given, today) THEN\n    PERFORM",
+        "  IF false THEN\n    PERFORM",
+    ),
+    bug(
+        "a renewal lets no choice lapse",
+        "catalog/exits.py",
+        "_confirmed(), over, ~_lapsed(today))",
+        "_confirmed(), over)",
+        DECISIONS,
+    ),
+    bug(
+        "the second end of a contract is not overdue",
+        "catalog/exits.py",
+        '_has("erasure"), ~_lapsed(today))',
+        '_has("erasure"))',
+        EXITS,
+    ),
+    bug(
+        "a lapsed choice is shown as confirmed",
+        "catalog/exits.py",
+        "    if lapsed:\n",
+        "    if False:\n",
+        EXITS,
+    ),
+    bug(
+        "a BAA that replaces another needs no enterprise agreement",
+        "policy/agreements.py",
+        "    shortened = old is not None and _within(new, old)\n",
+        "    shortened = old is not None\n",
+        POLICY,
+    ),
+    _lapse(
         "raw SQL supersedes what is another's",
         "WHERE e.id = replaced;\n    IF NOT FOUND THEN",
         "WHERE e.id = replaced;\n    IF false THEN",
     ),
-    _sql(
+    _lapse(
         "raw SQL supersedes another kind",
         "    IF old.kind <> what THEN\n",
         "    IF false THEN\n",
@@ -187,12 +252,12 @@ BUGS: tuple[Bug, ...] = (
         "  latest date := least(before, (ours.forgettable_before() AT TIME ZONE 'UTC')::date);",
         "  latest date := before;",
     ),
-    _sql(
+    _lapse(
         "the person who chose confirms it",
         "  IF me = given.actor OR session_user = given.login THEN\n",
         "  IF false THEN\n",
     ),
-    _sql(
+    _lapse(
         "it is confirmed without a notice",
         "(SELECT FROM ours.exit_step WHERE choice_id = which AND step = 'notice')",
         "(SELECT)",
@@ -207,18 +272,18 @@ BUGS: tuple[Bug, ...] = (
         "  IF given.exit_on <= today THEN\n",
         "  IF false THEN\n",
     ),
-    _sql(
+    _lapse(
         "an exit is carried out before its day",
         "  IF given.exit_on > today THEN\n",
         "  IF false THEN\n",
     ),
-    _sql(
+    _lapse(
         "an exit is carried out while an agreement is in force",
         "    WHERE e.kind = 'dpa' AND (e.until IS NULL OR e.until > today)\n  ) THEN\n"
         "    RETURN 'agreement_in_force';",
         "    WHERE false\n  ) THEN\n    RETURN 'agreement_in_force';",
     ),
-    _sql(
+    _lapse(
         "a confirmation from before a recovery counts",
         "WHERE l.kind = 'recovery' AND l.at > s.at",
         "WHERE false",
@@ -233,7 +298,7 @@ BUGS: tuple[Bug, ...] = (
         "WHERE s.choice_id = given.id AND s.step = 'erasure'\n",
         "WHERE false\n",
     ),
-    _sql(
+    _lapse(
         "an exit is carried out during a recovery",
         "    RETURN 'recovering';\n",
         "    NULL;\n",

@@ -1,6 +1,7 @@
 """What a bug is, and the tests that most bugs are noticed by."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 ACCESS = "tests/unit/test_access.py"
 COMPACTION = "tests/faults/test_compaction_races.py"
@@ -28,6 +29,8 @@ SCRUB = "tests/integration/test_scrub.py"
 STORY = "tests/faults/test_simulation.py"
 WORKERS = "tests/faults/test_workers.py"
 
+_VERSIONS = Path("migrations", "versions")
+
 
 @dataclass(frozen=True)
 class Bug:
@@ -43,3 +46,10 @@ class Bug:
 def bug(name: str, file: str, old: str, new: str, *tests: str) -> Bug:
     """Return a bug of a file in ``storage``."""
     return Bug(name, f"storage/{file}", old, new, tests)
+
+
+def in_function(name: str, old: str, new: str, *tests: str) -> Bug:
+    """Return a bug of a function of the catalog, in the newest revision that has the text."""
+    files = sorted(Path(__file__).parents[3].joinpath(_VERSIONS).glob("*.sql"))
+    newest = max(file.name for file in files if old in file.read_text())
+    return Bug(name, str(_VERSIONS / newest), old, new, tests)

@@ -7,6 +7,27 @@ CONSENTS = "tests/integration/test_consents.py"
 
 BUGS = (
     bug(
+        "a withdrawal of a day counts from its beginning",
+        "policy/consent.py",
+        "    if kind is ConsentKind.OPT_IN or begins > utc(now):",
+        "    if True:",
+        POLICY,
+    ),
+    bug(
+        "a consent of a day counts from its end",
+        "policy/consent.py",
+        "    if kind is ConsentKind.OPT_IN or begins > utc(now):",
+        "    if begins > utc(now):",
+        POLICY,
+    ),
+    bug(
+        "a refusal of a day that has not begun counts now",
+        "policy/consent.py",
+        "    if kind is ConsentKind.OPT_IN or begins > utc(now):",
+        "    if kind is ConsentKind.OPT_IN:",
+        POLICY,
+    ),
+    bug(
         "a consent that was withdrawn later is recorded",
         "policy/consent.py",
         "        and other.given >= given.given\n",

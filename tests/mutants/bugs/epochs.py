@@ -8,9 +8,82 @@ HISTORY = "tests/unit/test_epoch_history.py"
 SEEN = "tests/integration/test_epochs_seen.py"
 ORIGINS = "tests/integration/test_origins.py"
 PURPOSES = "tests/unit/test_purposes.py"
+TENANTS = "tests/integration/test_tenant_epochs.py"
+DIFF = "tests/unit/test_policy_diff_complete.py"
+DIFF_SAYS = "tests/integration/test_cli_policy.py"
 SHOWN = "tests/integration/test_cli_policy_record.py"
 
 BUGS: tuple[Bug, ...] = (
+    bug(
+        "a tenant sets more than its epoch allows",
+        "policy/shortening.py",
+        "    check_epoch(topology, {data_class: days}, own, utc(now).date())\n",
+        "",
+        TENANTS,
+    ),
+    bug(
+        "a tenant is ensured with more than its epoch allows",
+        "catalog/tenants.py",
+        "    check_epoch(topology, spec.retention, own, now.date())\n",
+        "",
+        TENANTS,
+    ),
+    bug(
+        "a tenant may not be ensured again when an epoch has begun",
+        "policy/retention.py",
+        " or own.get(data_class) == days:",
+        ":",
+        TENANTS,
+    ),
+    bug(
+        "an announced ceiling is compared when it is in force",
+        "policy/proof/permissions.py",
+        "        for begins in scope.epochs:\n            ceiling",
+        "        for begins in scope.epochs[:2]:\n            ceiling",
+        DIFF,
+    ),
+    bug(
+        "opening a class for training is not compared",
+        "policy/proof/permissions.py",
+        '        ground=Ground("any-run", said, now),\n',
+        "",
+        DIFF,
+    ),
+    bug(
+        "a wording is not compared",
+        "policy/proof/permissions.py",
+        "    yield from _consents(topology, day)\n",
+        "",
+        DIFF,
+    ),
+    bug(
+        "the day of the foundation is not compared",
+        "policy/proof/permissions.py",
+        "    yield from _begins(topology)\n",
+        "",
+        DIFF,
+    ),
+    bug(
+        "health information at processors is not compared",
+        "policy/proof/permissions.py",
+        '    "phi-hand-over": frozenset({Trait.PHI}),\n',
+        "",
+        DIFF,
+    ),
+    bug(
+        "another address is not compared",
+        "policy/proof/difference.py",
+        "        *of_addresses(old, new),\n",
+        "",
+        DIFF,
+    ),
+    bug(
+        "what is stored may be destroyed later, in silence",
+        "policy/proof/stored.py",
+        "        yield from _of_deadline(old, new, name, (None, *settings.get(name, ())), now)\n",
+        "",
+        DIFF_SAYS,
+    ),
     Bug(
         "two epochs begin on one day",
         "regions/check.py",

@@ -21,7 +21,14 @@ BUGS: tuple[Bug, ...] = (
             f"(SELECT FROM ours.{table} {table[0]} WHERE",
             f"(SELECT FROM ours.{table} {table[0]} WHERE false AND",
         )
-        for table in ("file", "held", "record")
+        for table in ("file", "held")
+    ),
+    Bug(
+        "a use is forgotten while its record is in record",
+        "storage/catalog/training.py",
+        "for table in (t.file, t.held, t.record)",
+        "for table in (t.file, t.held)",
+        ("tests/integration/test_training_forgotten.py",),
     ),
     _training(
         "a use is forgotten before an erasure has looked for it",

@@ -1,6 +1,6 @@
 """Bugs of the roster and of grants: each takes one guard away."""
 
-from tests.mutants.bugs.bug import Bug, bug
+from tests.mutants.bugs.bug import Bug, bug, in_function
 
 API = "tests/integration/test_grants.py"
 POLICY = "tests/unit/test_grant_policy.py"
@@ -10,7 +10,7 @@ SQL = "tests/integration/test_grants_sql.py"
 
 def in_sql(name: str, old: str, new: str, *tests: str) -> Bug:
     """Return a bug of the functions of the catalog."""
-    return Bug(name, "migrations/versions/0019_grants.sql", old, new, tests or (SQL,))
+    return in_function(name, old, new, *(tests or (SQL,)))
 
 
 BUGS = (
@@ -56,8 +56,8 @@ BUGS = (
     ),
     in_sql(
         "two uses of a grant do not wait for each other",
-        "WHERE id = which FOR UPDATE;",
-        "WHERE id = which;",
+        "ours.access_grant WHERE id = which FOR UPDATE;",
+        "ours.access_grant WHERE id = which;",
         RACES,
     ),
     in_sql(
@@ -77,13 +77,13 @@ BUGS = (
     ),
     in_sql(
         "a grant outlives its hold",
-        "AND h.tenant = whose AND h.released IS NULL\n",
-        "AND h.tenant = whose\n",
+        "h.id = hold AND h.released IS NULL AND ours.is_about(h, whose)",
+        "h.id = hold AND ours.is_about(h, whose)",
     ),
     in_sql(
         "a grant is under the hold of another tenant",
-        "WHERE h.id = hold AND h.tenant = whose AND",
-        "WHERE h.id = hold AND",
+        "h.id = hold AND h.released IS NULL AND ours.is_about(h, whose)",
+        "h.id = hold AND h.released IS NULL",
     ),
     in_sql(
         "the scope of a legal grant is not that of its hold",
@@ -188,8 +188,8 @@ BUGS = (
     ),
     in_sql(
         "two entries at once get one login",
-        "  PERFORM pg_advisory_xact_lock(hashtextextended('roster', 0));\n",
-        "",
+        "  PERFORM pg_advisory_xact_lock(hashtextextended('roster', 0));\n  IF NOT pg_has_role(",
+        "  IF NOT pg_has_role(",
         RACES,
     ),
     in_sql(
@@ -250,8 +250,9 @@ BUGS = (
     bug(
         "the justification is kept in the open",
         "client/grants.py",
-        "seal_name(region.roots, region.entropy, spec.justification, _context(new))",
-        "spec.justification.encode()",
+        "sealed = seal_name(\n            region.roots, region.entropy, spec.justification, "
+        "justification_context(new)\n        )",
+        "sealed = spec.justification.encode()",
         API,
     ),
     bug(

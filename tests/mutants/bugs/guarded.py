@@ -27,8 +27,8 @@ BUGS: tuple[Bug, ...] = (
     bug(
         "a line that says nothing stops a recovery",
         "recovery/log.py",
-        "    except (ValueError, TypeError, KeyError, AttributeError, NaiveDatetime):\n",
-        "    except UnicodeError:\n",
+        "(ValueError, TypeError, KeyError, AttributeError, RecursionError, InvalidRequest):",
+        "UnicodeError:",
         TESTS,
     ),
     _sql(

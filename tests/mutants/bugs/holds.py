@@ -1,13 +1,12 @@
 """Bugs in legal holds."""
 
-from tests.mutants.bugs.bug import HOLD_RACES, HOLDS, PREDICATE, Bug, bug
+from tests.mutants.bugs.bug import HOLD_RACES, HOLDS, PREDICATE, Bug, bug, in_function
 
 COURT = "tests/integration/test_hold_court_case.py"
 HOLDING = "tests/unit/test_holding.py"
 PEOPLE = "tests/integration/test_hold_people.py"
 PEOPLE_SQL = "tests/integration/test_hold_people_sql.py"
 PLANS = "tests/integration/test_hold_plans.py"
-SQL = "migrations/versions/0021_hold_authority.sql"
 
 BUGS = (
     bug(
@@ -146,47 +145,41 @@ BUGS = (
         "    _replace(_older())\n",
         (PEOPLE_SQL,),
     ),
-    Bug(
+    in_function(
         "who placed a hold confirms it",
-        SQL,
         "  IF mine = given.sponsor OR session_user = given.placed_login THEN\n",
         "  IF mine = given.sponsor THEN\n",
-        (PEOPLE_SQL,),
+        PEOPLE_SQL,
     ),
-    Bug(
+    in_function(
         "a hold says itself who stands for it",
-        SQL,
         "ours.insert_hold(new, excluded, ours.person_of_session(), session_user)",
         "ours.insert_hold(new, excluded, new ->> 'sponsor', session_user)",
-        (PEOPLE_SQL,),
+        PEOPLE_SQL,
     ),
-    Bug(
+    in_function(
         "who requested a change approves it",
-        SQL,
         "  IF mine = given.requested_by THEN\n",
         "  IF false THEN\n",
-        (PEOPLE_SQL,),
+        PEOPLE_SQL,
     ),
-    Bug(
+    in_function(
         "a person replays what others did",
-        SQL,
         "  IF ours.person_of_session() IS NOT NULL THEN\n",
         "  IF false THEN\n",
-        (PEOPLE_SQL,),
+        PEOPLE_SQL,
     ),
-    Bug(
+    in_function(
         "a grant is made under a hold that nobody confirmed",
-        SQL,
         "h.id = hold AND h.confirmed IS NULL)",
         "h.id = hold AND false)",
-        (PEOPLE,),
+        PEOPLE,
     ),
-    Bug(
+    in_function(
         "a narrowing goes on where a release had looked",
-        SQL,
         "  SET resumed = NULL, passed_tenant = NULL, passed_minted = NULL, passed_uid = NULL,\n"
         "    passed_day = NULL\n",
         "  SET resumed = NULL\n",
-        (COURT,),
+        COURT,
     ),
 )

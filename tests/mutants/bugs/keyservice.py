@@ -77,8 +77,8 @@ BUGS = (
     bug(
         "a signature is checked against any pinned key",
         "evidence/grants.py",
-        "one.actor: signed_by(grant, one.signature, pinned[one.actor])",
-        "one.actor: any(signed_by(grant, one.signature, key) for key in pinned.values())",
+        "and signed_by(grant, one.signature, pinned[one.actor])",
+        "and any(signed_by(grant, one.signature, key) for key in pinned.values())",
         LOCAL,
     ),
     bug(
@@ -263,8 +263,8 @@ BUGS = (
     bug(
         "an approver is not told that her key is not pinned",
         "cli/commands/grant.py",
-        "        against = _against(store, approved)\n",
-        "        against: Sequence[PermitReason] = ()\n",
+        "        checked = _check(store, approved)\n",
+        "        checked = _Checked((), approved.approvals)\n",
         GRANTS,
     ),
     bug(

@@ -1,11 +1,8 @@
 """Bugs that let code that a worker planted run with the rights of others."""
 
-from pathlib import Path
-
-from tests.mutants.bugs.bug import Bug, bug
+from tests.mutants.bugs.bug import Bug, bug, in_function
 
 PLANTED = "tests/integration/test_planted_code.py"
-VERSIONS = Path("migrations", "versions")
 FILE = "migrations/versions/0023_closed_functions"
 SAFE = "SET search_path = pg_catalog, pg_temp"
 OPEN = "SET search_path = public, pg_temp"
@@ -33,27 +30,25 @@ def migration(name: str, old: str, new: str) -> Bug:
     return Bug(name, f"{FILE}.py", old, new, (PLANTED,))
 
 
-def function(name: str, old: str, new: str) -> Bug:
-    """Return a bug in a function, where the newest revision defines it."""
-    files = sorted(Path(__file__).parents[3].joinpath(VERSIONS).glob("*.sql"))
-    newest = max(file.name for file in files if old in file.read_text())
-    return Bug(name, str(VERSIONS / newest), old, new, (PLANTED,))
-
-
 PLANT = "what is planted is used"
 
 BUGS = (
-    *(function(f"{PLANT}: {head.split()[0]}", head + SAFE, head + OPEN) for head in HEADS),
-    function(
+    *(
+        in_function(f"{PLANT}: {head.split()[0]}", head + SAFE, head + OPEN, PLANTED)
+        for head in HEADS
+    ),
+    in_function(
         "the owner looks for records",
         "FROM ours.file WHERE tenant = whose)\n    OR",
         "FROM ours.file WHERE tenant = whose)\n"
         "    OR EXISTS (SELECT FROM ours.record WHERE tenant = whose)\n    OR",
+        PLANTED,
     ),
-    function(
+    in_function(
         "a function of the owner goes on after code of the worker",
         "  IF EXISTS (SELECT FROM ours.file",
         "  IF ours.has_records(whose) OR EXISTS (SELECT FROM ours.file",
+        PLANTED,
     ),
     migration(
         "the owner owns what reads the records",

@@ -11,6 +11,13 @@ RACES = "tests/faults/test_retention_races.py"
 
 BUGS = (
     bug(
+        "a dry run counts older data by its minting",
+        "catalog/shortening.py",
+        "    return func.coalesce(origin, table.c.minted)",
+        "    return func.coalesce(table.c.minted, origin)",
+        "tests/integration/test_cli_retention.py",
+    ),
+    bug(
         "a write is acknowledged that has ended by the retention of today",
         "policy/retention.py",
         "for day in (term.expiry_day, by_minting) if",

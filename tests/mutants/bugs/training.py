@@ -8,6 +8,20 @@ TUNING = "tests/integration/test_fine_tuning.py"
 
 BUGS = (
     bug(
+        "a mistyped run or model has an empty list",
+        "client/training.py",
+        "    if any(is_known(region, run, purpose, tenant) for region in regions):",
+        "    if True:",
+        "tests/integration/test_cli_training.py",
+    ),
+    bug(
+        "the model of another tenant has an empty list",
+        "training/exclusions.py",
+        "training.is_own_model(connection, run, tenant):",
+        "training.is_own_model(connection, run, tenant) is not None:",
+        "tests/integration/test_cli_training.py",
+    ),
+    bug(
         "training needs no consent",
         "policy/access.py",
         "    return None if against is None else AccessReason(against)\n",
@@ -45,8 +59,8 @@ BUGS = (
     bug(
         "nobody looks for holds before training",
         "training/reading.py",
-        "held=record_id.unique in held)",
-        "held=False)",
+        "held=record_id.unique in held,",
+        "held=False,",
         TRAINING,
     ),
     bug(
@@ -136,14 +150,35 @@ BUGS = (
     bug(
         "a file fine-tunes the model of another",
         "training/tuning.py",
-        "    if owner != tenant:",
+        "    if not own:",
         "    if False:",
+        TUNING,
+    ),
+    bug(
+        "a tenant that is made again has the models of the former",
+        "catalog/training.py",
+        "(m.tenant == tenant) & (m.added >= _created(tenant))).where(",
+        "m.tenant == tenant).where(",
+        TUNING,
+    ),
+    bug(
+        "a tenant that is made again is shown the models of the former",
+        "catalog/training.py",
+        "    mine = m.tenant == tenant, m.added >= _created(tenant)\n",
+        "    mine = (m.tenant == tenant,)\n",
+        TUNING,
+    ),
+    bug(
+        "a read shows not whose a model is",
+        "catalog/training.py",
+        "claims = noted.union(read).subquery()",
+        "claims = noted.subquery()",
         TUNING,
     ),
     bug(
         "a file fine-tunes a shared model",
         "training/tuning.py",
-        "    if owner is None:",
+        "    if own is None:",
         "    if False:",
         TUNING,
     ),

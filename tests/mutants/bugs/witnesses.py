@@ -192,7 +192,7 @@ _LINES = (
     ),
     bug(
         "a text controls the terminal",
-        "cli/commands/log_verify.py",
+        "cli/output.py",
         "char if char.isprintable() else",
         "char if True else",
         STRANGER,

@@ -42,6 +42,27 @@ BUGS = (
         MIDWAY,
     ),
     bug(
+        "a file goes on being sent when its agreement has ended",
+        "packs/stream.py",
+        "            _check_placement(region, pack)\n",
+        "",
+        MIDWAY,
+    ),
+    bug(
+        "what was sent before its agreement ended is stored",
+        "packs/flush.py",
+        "(no := misplaced(region, r, now.date())) is not None",
+        "(no := misplaced(region, r, r.placed)) is not None",
+        MIDWAY,
+    ),
+    bug(
+        "a record stays on a backend that may not have it from today on",
+        "packs/placing.py",
+        "    if not set(record.lane.backends) <= set(lawful):",
+        "    if False:",
+        MIDWAY,
+    ),
+    bug(
         "records are added to a day that is over",
         "packs/flush.py",
         "if now.date() >= d or not days.is_open(connection, d)}",

@@ -26,6 +26,7 @@ from storage.ports import Backend, ItemKind
 from storage.region import Limits
 from storage.settings import RegionSettings, Settings
 from storage.testing import FaultyBackend, Server
+from storage.testing.harness import take_any_time
 from tests.support.inspect.stored import HOME, home_of, homes_of, manifest_size, orphans
 from tests.support.processes.forked import TENANT
 
@@ -174,6 +175,7 @@ def make_deployment(server: Server, folder: Path) -> Deployment:
     home = server.directory / f"home{number}"
     deployment = Deployment(Settings(home=home, topology=topology, regions={HOME: given}))
     init(deployment.settings)
+    take_any_time(deployment.settings)
     with deployment.store() as store:
         today = datetime.now(UTC).date()
         spec = TenantSpec(

@@ -1,5 +1,6 @@
 """Openings by people, on the cluster and on the model."""
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
@@ -92,9 +93,9 @@ class Openings(Screenings, Grants, Reads):
             last = self._judged(it, process, lambda: file.read_range(5, len(body)), begins=False)
             assert last.code != STORED or last.result == body[5:], it
 
+    @abstractmethod
     def play_within(self, op: StaffOp, process: Process) -> None:
         """Play an operation while a person has a record open."""
-        raise NotImplementedError
 
     def _chosen(self, op: Look) -> Opening | None:
         grant = self.nth_grant(op.number)

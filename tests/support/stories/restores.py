@@ -1,15 +1,15 @@
 """A catalog that is lost, restored from a backup and recovered, on the cluster and on the model."""
 
-from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from copy import copy
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import update
 
 from storage.bootstrap import open_restored
 from storage.catalog import tables as t
 from storage.errors import CatalogRestored
 from storage.recovery.recover import Report, finish, start
+from tests.support.catalogs.rows import Rows, rows_of, set_back
 from tests.support.faults.steps import Killed, Steps
 from tests.support.stories.calls import EU
 from tests.support.stories.cluster import Process
@@ -18,8 +18,6 @@ from tests.support.stories.single_thread import Inline
 from tests.support.stories.staff_operations import Restore
 
 _ELSEWHERE = "1/00000001/1/1"  # another server
-
-Rows = Mapping[str, Sequence[Row[tuple[object, ...]]]]
 
 
 class Restores(Openings):
@@ -58,22 +56,13 @@ class Restores(Openings):
 
     def _rows(self) -> Rows:
         with self.cluster.looking(EU) as connection:
-            tables = t.metadata.sorted_tables
-            return {table.name: connection.execute(select(table)).all() for table in tables}
+            return rows_of(connection)
 
     def _set_back(self, backup: Rows | None) -> None:
         """Set the catalog back, as a dump on another server; None: of this moment."""
         with self.cluster.looking(EU) as connection:
             if backup is not None:
-                for table in reversed(t.metadata.sorted_tables):
-                    connection.execute(table.delete())
-                for table in t.metadata.sorted_tables:
-                    if backup[table.name]:
-                        rows = [
-                            dict(zip(table.c.keys(), row, strict=True))
-                            for row in backup[table.name]
-                        ]
-                        connection.execute(insert(table), rows)
+                set_back(connection, backup)
             connection.execute(update(t.catalog_info).values(identity=_ELSEWHERE))
 
     def _recover(self) -> Report:

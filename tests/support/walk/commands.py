@@ -175,7 +175,7 @@ def _consents(place: Place) -> Commands:
         "consent opt-out": does(TENANT, *about, *early),
         "consent list": does(TENANT),
         "consent export": does(TENANT),
-        "training exclusions": does("run-1"),
+        "training exclusions": does("run-1", ends=Exit.NOT_THERE),
         "training confirm": does("run-1", *listed, ends=Exit.NOT_THERE),
         "training verify": does(str(manifest), "--key", key, ends=Exit.DAMAGED),
         "model add": does(TENANT, "acme-model", *BY),

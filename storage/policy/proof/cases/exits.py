@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from uuid import UUID
 
-from storage.model import ActorKind, ExitKind, ExitState, RosterEntry, TenantExit
+from storage.model import ActorKind, Agreement, ExitKind, ExitState, RosterEntry, TenantExit
 from storage.policy.exits import (
     Exiting,
     may_carry_out,
@@ -74,7 +74,7 @@ def _decide(facts: Facts) -> Exiting:
 
 
 def _choices(today: date) -> tuple[Dimension, ...]:
-    days = {"tomorrow": 1, "in a month": 30, "today": 0, "yesterday": -1}
+    days = {"tomorrow": 1, "in a month": 30, "today": 0, "yesterday": -1, "a month ago": -30}
     states = sorted(ExitState, key=lambda one: one is not ExitState.CONFIRMED)
     return (
         Dimension(tuple(Value(f"the customer chose to {kind}", kind) for kind in ExitKind)),
@@ -113,6 +113,11 @@ def _by_a_worker(today: date) -> tuple[Dimension, ...]:
     other = tenants.agreements("enterprise", today).values[0].fact[0]
     states = [Value(one.words or "the dpa is in force", one.fact[0]) for one in signed.values]
     states += [Value(one.words, one.fact[0]) for one in signed.edges]
+    ago = today - 400 * _DAY
+    over = {"has ended since": (20, 10), "was called off since": (20, 20)}
+    for words, (since, until) in over.items():
+        made = Agreement("dpa", ago, today - until * _DAY, today - since * _DAY)
+        states.append(Value(f"another dpa {words}", (*signed.values[-1].fact[0], made)))
     beside = [Value(f"{one.words}, another is", (*one.fact, *other)) for one in states]
     recovering = Value("the catalog is being recovered", True)
     return (

@@ -94,6 +94,7 @@ def _pasts(ago: date, today: date) -> Iterator[Value]:
         yield Value(f"instead of a {kind} that was superseded", (replaced, one))
         yield Value(f"instead of what superseded a {kind}", (replaced, UUID(int=2)))
     for words, until in {"ended": today, "ends tomorrow": today + _DAY}.items():
+        yield Value(f"instead of a baa that {words}", ((entry(1, "baa", until),), one))
         had = ((entry(1, "enterprise", until),), None)
         yield Value(f"beside an enterprise agreement that {words}", had)
     called_off = entry(1, "enterprise"), entry(2, "enterprise", ago, over=1)

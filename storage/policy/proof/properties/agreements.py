@@ -58,15 +58,26 @@ def _against(facts: Facts) -> Iterator[Cause]:
         new.until < new.begins or (facts.supersedes is None and new.until == new.begins)
     ):
         yield "ends_before_it_begins", "it ends before it begins"
+    if new.kind == "baa" and not _has_enterprise(facts) and not _was_in_force(facts):
+        yield "baa_without_enterprise", "there is no enterprise agreement with it"
     if facts.supersedes is None:
-        if new.kind == "baa" and not _has_enterprise(facts):
-            yield "baa_without_enterprise", "there is no enterprise agreement with it"
         return
     for entry in facts.history:
         if entry.supersedes == facts.supersedes:
             yield "superseded_already", "another entry has superseded the same one"
         if entry.id == facts.supersedes and entry.agreement.kind != new.kind:
             yield "another_kind", "it supersedes one of another kind"
+
+
+def _was_in_force(facts: Facts) -> bool:
+    """Whether the entry that it supersedes is in force on each of its days, as when it is ended."""
+    last = facts.new.until or date.max
+    return any(
+        entry.id == facts.supersedes
+        and entry.agreement.begins <= facts.new.begins
+        and last <= (entry.agreement.until or date.max)
+        for entry in facts.history
+    )
 
 
 def _has_enterprise(facts: Facts) -> bool:

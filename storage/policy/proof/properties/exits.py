@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from enum import StrEnum
 
 from storage.model import Agreement, RosterEntry, TenantExit
@@ -63,6 +63,8 @@ def _against(facts: Facts) -> Iterator[Cause]:
 
 
 def _against_confirming(facts: Facts) -> Iterator[Cause]:
+    if facts.found.state == "lapsed":
+        yield "lapsed", "it was for an earlier contract"
     if facts.found.state == "chosen":
         yield "notice_missing", "the customer had no notice"
     if facts.person is not None and facts.person.actor == facts.found.requested_by:
@@ -72,6 +74,8 @@ def _against_confirming(facts: Facts) -> Iterator[Cause]:
 def _against_carrying_out(facts: Facts) -> Iterator[Cause]:
     if facts.today < facts.found.on:
         yield "day_ahead", "its day has not come"
+    if facts.found.state == "lapsed" or any(_was_in_force(one, facts) for one in facts.agreements):
+        yield "lapsed", "data could be processed on its day or since"
     if facts.found.state in ("chosen", "notified"):
         yield "not_confirmed", "no second person has confirmed it"
     for one in facts.agreements:
@@ -79,3 +83,9 @@ def _against_carrying_out(facts: Facts) -> Iterator[Cause]:
             yield "agreement_in_force", "data may be processed, or will be"
     if facts.recovering:
         yield "recovering", "the catalog may lack an agreement"
+
+
+def _was_in_force(one: Agreement, facts: Facts) -> bool:
+    """Return whether data could be processed on a day from that of the choice until today."""
+    days = range((facts.today - facts.found.on).days + 1)
+    return one.kind == "dpa" and any(one.in_force(facts.found.on + timedelta(n)) for n in days)

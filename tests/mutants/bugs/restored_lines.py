@@ -1,0 +1,111 @@
+"""Bugs by which a line of the log is not brought back, or another one takes its place."""
+
+from tests.mutants.bugs.bug import Bug, bug
+
+TESTS = "tests/integration/test_recover_forged.py"
+TREE = "tests/unit/test_tlog_tree.py"
+LOG = "recovery/log.py"
+
+
+def _sql(name: str, old: str, new: str) -> Bug:
+    return Bug(name, "migrations/versions/0040_restored_lines.sql", old, new, (TESTS,))
+
+
+BUGS: tuple[Bug, ...] = (
+    _sql("a line whose id is taken is not brought back", "    EXIT WHEN FOUND;\n", "    EXIT;\n"),
+    _sql(
+        "any line replaces one that waits",
+        "    WHERE l.number IS NULL AND (l.commitment = entry OR l.text = said);\n",
+        "    WHERE l.number IS NULL;\n",
+    ),
+    _sql("a line that was noted again is there twice", " OR l.text = said);", ");"),
+    _sql(
+        "a line of a batch that was begun is brought back twice",
+        "WHERE l.number = place AND l.commitment = entry)",
+        "WHERE l.number = place AND l.commitment = entry AND l.id = line)",
+    ),
+    _sql(
+        "a line gets a number that a checkpoint has",
+        "  IF signed > following\n    OR EXISTS",
+        "  IF EXISTS",
+    ),
+    bug(
+        "a lack of lines is not looked for before a batch",
+        "transparency/sequencer.py",
+        "        if log.following(connection) < size:\n",
+        "        if False:\n",
+        TESTS,
+    ),
+    bug(
+        "a recovery that lacks a line is accepted",
+        LOG,
+        "    if log.entries(connection, known.size) != expected:\n",
+        "    if False:\n",
+        TESTS,
+    ),
+    bug(
+        "a checkpoint hides that its lines are lacking",
+        LOG,
+        "checkpoints.newest_whole(",
+        "checkpoints.newest(",
+        TESTS,
+    ),
+    bug("a deep text stops a recovery", LOG, " RecursionError,", "", TESTS),
+    bug("a text of no year stops a recovery", LOG, ", InvalidRequest):", "):", TESTS),
+    bug(
+        "a text of a time that no line has stops a recovery",
+        LOG,
+        "    return (line, kind, at) if log.EARLIEST <= at < log.LATEST else None\n",
+        "    return line, kind, at\n",
+        TESTS,
+    ),
+    bug(
+        "the id of a lost line is chosen with its entry",
+        LOG,
+        "UUID(bytes=digest[:16])",
+        "UUID(bytes=entry[1:17])",
+        TESTS,
+    ),
+    bug(
+        "a line gets the text of one that was lost",
+        LOG,
+        "        kept = openings.get((number, entry))\n",
+        "        kept = {n: opening for (n, _), opening in openings.items()}.get(number)\n",
+        TESTS,
+    ),
+    bug(
+        "tiles of lines that were lost hide those of the log",
+        "tlog/tree.py",
+        "            if _hash_of(tile, data) == expected:\n",
+        "            if data:\n",
+        TREE,
+    ),
+    bug(
+        "only the first tile of a place is looked at",
+        "recovery/log_objects.py",
+        "        return list(dict.fromkeys(may_be))\n",
+        "        return may_be[:1]\n",
+        TESTS,
+    ),
+    bug(
+        "tiles of lines that were lost are taken over",
+        LOG,
+        "!= data:\n            return False\n",
+        "!= data:\n            return True\n",
+        TESTS,
+    ),
+    bug(
+        "a line with the id of an event stands for it",
+        "catalog/log.py",
+        "    return text == line.text and",
+        "    return True or",
+        TESTS,
+    ),
+    bug(
+        "an event that is noted again has two lines",
+        "catalog/log.py",
+        "    return text == line.text and",
+        "    return False and",
+        TESTS,
+    ),
+)
