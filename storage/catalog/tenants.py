@@ -321,8 +321,10 @@ def _terms(spec: TenantSpec) -> log.Facts:
     return {
         "tenant": spec.id,
         "account": spec.account,
+        "home": spec.home,
         "residency": spec.residency,
         "service": spec.service,
+        "dedicated": int(spec.dedicated),
         "agreements": agreements.plain(spec.agreements),
         "traits": sorted(spec.traits),
         "retention": sorted(kept),

@@ -26,9 +26,10 @@ class LogFolder:
             raise FileNotFoundError(path) from error
         except OSError as error:
             raise InvalidRequest(f"{path} of the log cannot be read: {error.strerror}.") from error
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            os.close(handle)
+            raise LogInvalid(f"{path} is not a file.")
         with os.fdopen(handle, "rb") as file:
-            if not stat.S_ISREG(os.fstat(handle).st_mode):
-                raise LogInvalid(f"{path} is not a file.")
             data = file.read(_LARGEST + 1)
         if len(data) > _LARGEST:
             raise LogInvalid(f"{path} is larger than any file of a log.")

@@ -234,7 +234,8 @@ def _unix_socket(path: Path) -> socket.socket:
         try:
             other.connect(str(path))
         except ConnectionRefusedError:
-            path.unlink()  # left of a process that was killed
+            if path.is_socket():  # left of a process that was killed; a file answers so too
+                path.unlink()
     listener = socket.socket(socket.AF_UNIX)
     before = os.umask(0o117)  # so that it never has another mode
     try:

@@ -54,7 +54,9 @@ AS $$ SELECT (given AT TIME ZONE 'UTC')::date $$;
 CREATE OR REPLACE FUNCTION forgettable_before() RETURNS timestamptz LANGUAGE sql
 AS $$ SELECT 'infinity'::timestamptz $$;
 CREATE OR REPLACE FUNCTION check_not_ahead(given timestamptz) RETURNS void LANGUAGE sql
-AS $$ SELECT $$
+AS $$ SELECT $$;
+CREATE OR REPLACE FUNCTION is_recent(given timestamptz) RETURNS boolean LANGUAGE sql
+AS $$ SELECT true $$
 """
 _COMMON = ("name", "sub_processor", "attested_off", "longest_request_minutes")
 SERVICE = Actor("service-under-test", ActorKind.CUSTOMER, employer="acme", location="EU")

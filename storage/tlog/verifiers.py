@@ -48,10 +48,10 @@ class Verifier:
         name, _, rest = vkey.partition("+")
         key_id, _, text = rest.partition("+")
         try:
-            key = decode_base64(text)
+            kind, *_ = key = decode_base64(text)
         except ValueError as error:
             raise _no_key("it is not NAME+ID+KEY with the key in base64") from error
-        verifier = cls(name, key[0] if key else 0, key[1:])
+        verifier = cls(name, kind, key[1:])
         if verifier.key_id.hex() != key_id:
             raise _no_key("its id is not that of its name and key")
         return verifier

@@ -371,3 +371,12 @@ class TestSockets:
             listening(address),
         ):
             pass
+
+    def test_a_file_in_its_place_is_left_alone(self, path: Path) -> None:
+        """A wrong address may be that of the key file."""
+        path.write_text("the root keys")
+
+        with pytest.raises(SettingsError, match="cannot listen"), listening(Address(path=path)):
+            pass
+
+        assert path.read_text() == "the root keys"

@@ -5,7 +5,7 @@ import os
 from collections import Counter
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -18,6 +18,7 @@ from storage.model import (
     CarveOut,
     DataClass,
     LineKind,
+    LogLine,
     NewRecord,
     Scope,
     TenantSpec,
@@ -63,6 +64,16 @@ CHANGES = {
     "decision": ({"why": None, "permitted": True, "document": DIGEST}, "hold_changed"),
     "release": ({}, "hold_released"),
 }
+UNREADABLE = {
+    "a name twice": ',"by":"bob"',
+    "an object": ',"more":{"by":"carol"}',
+    "a fraction": ',"more":1.5',
+    "a list of numbers": ',"more":[1]',
+    "a truth": ',"more":true',
+    "a long number": ',"more":12345678901234567890',
+}
+WRONG = ["nothing", "by", "tenant", "commitment", "line", "transaction", "kind", "time"]
+WRONG += ["of long ago", *UNREADABLE]
 RECOVER = "UPDATE catalog_info SET identity = NULL"
 GHOST = "SELECT replay_hold(CAST(:new AS jsonb), '[]', 'ghost', 'ghost')"
 NEW_ERASURE = (
@@ -88,6 +99,13 @@ def about(people: People, hold: UUID) -> str:
 def quoted(values: str) -> str:
     """Return values as a statement of ``People`` has them."""
     return values.replace("{", "{{").replace("}", "}}").replace(":", r"\:")
+
+
+def added(line: LogLine) -> str:
+    """Return the statement that adds a line."""
+    salt = line.salt or b""
+    values = f"'{line.id}', '{line.kind}', '{line.at}', '{line.text}', '\\x{salt.hex()}'"
+    return ADD.format(quoted(f"{values}, '\\x{line.commitment.hex()}'"))
 
 
 def recover(people: People) -> None:
@@ -197,19 +215,26 @@ class TestALine:
         assert (facts["requested_by"], facts["approved_by"]) == ("alice", "bob")
         assert "settled" not in said
 
-    @pytest.mark.parametrize("wrong", ["nothing", "by", "commitment", "line", "transaction"])
+    @pytest.mark.parametrize("wrong", WRONG)
     def test_is_left_out_if_a_true_one_is_there(self, people: People, wrong: str) -> None:
-        """Not if that says another thing, opens to nothing, or is about something else."""
+        """Not if that says another thing, opens to nothing, or is about something else.
+
+        Nor if it is from long ago, so that it is soon forgotten, or if no reader can read it.
+        """
         hold, now = placed(people), datetime.now(UTC)
+        made = now - timedelta(days=2) if wrong == "of long ago" else now
         event = uuid4() if wrong == "line" else hold
-        line = log.line_of(event, LineKind.HOLD_CONFIRMED, now)
-        facts = {"hold": str(hold), "tenant": None, "by": "carol" if wrong == "by" else "bob"}
-        said, salt = log.text_of(line, LineKind.HOLD_CONFIRMED, facts, now), os.urandom(SALT)
+        line = log.line_of(event, LineKind.HOLD_CONFIRMED, made)
+        facts = {"hold": str(hold), "by": "carol" if wrong == "by" else "bob"}
+        if wrong == "tenant":  # the hold is about none
+            facts["tenant"] = "mild"
+        said, salt = log.text_of(line, LineKind.HOLD_CONFIRMED, facts, made), os.urandom(SALT)
+        said = said[:-1] + UNREADABLE.get(wrong, "") + "}"
+        if wrong == "kind":
+            said = said.replace('"kind":"hold_confirmed"', '"kind":"policy"')
+        at = now + timedelta(seconds=1) if wrong == "time" else made
         opens = bytes(33) if wrong == "commitment" else commit(salt, said)
-        values = (
-            f"'{line}', 'hold_confirmed', now(), '{said}', '\\x{salt.hex()}', '\\x{opens.hex()}'"
-        )
-        add = ADD.format(quoted(values))
+        add = added(LogLine(line, LineKind.HOLD_CONFIRMED, at, said, salt, opens, None))
         if wrong == "transaction":
             people.do("bob", add)
             add = "SELECT 1"
@@ -218,8 +243,24 @@ class TestALine:
         left = about(people, hold).count("bob hold_confirmed")
         assert left == (1 if wrong == "nothing" else 2)
 
+    @pytest.mark.parametrize("says", ["nothing", "what was", "what is"])
+    def test_says_all_of_the_new_terms(self, people: People, says: str) -> None:
+        """One that leaves a change out, or denies it, does not stand for it."""
+        terms = "SELECT CAST(said_terms(h) AS text) FROM tenant h WHERE id = 'asks'"
+        facts = json.loads(people.do("postgres", terms))
+        told = {"nothing": None, "what was": facts["dedicated"], "what is": 1 - facts["dedicated"]}
+        line, now, salt = uuid4(), datetime.now(UTC), os.urandom(SALT)
+        said = log.text_of(line, LineKind.AGREEMENT, facts | {"dedicated": told[says]}, now)
+        add = added(LogLine(line, LineKind.AGREEMENT, now, said, salt, commit(salt, said), None))
+        change = "UPDATE tenant SET dedicated = NOT dedicated WHERE id = 'asks'"
+        before = people.do("postgres", ABOUT, fact="tenant", id="asks").count("alice agreement")
+        assert people.do("alice", f"{add}; {change}") == "1"
+
+        after = people.do("postgres", ABOUT, fact="tenant", id="asks").count("alice agreement")
+        assert after - before == (1 if says == "what is" else 2)
+
     def test_is_one_if_the_api_changes_terms(self, domicile: Domicile) -> None:
-        """It writes that line itself, and so does code of an older version."""
+        """It writes that line itself."""
         tenants, agreements = domicile.store.admin.tenants, domicile.store.admin.agreements
         given: dict[str, Any] = {"account": "acme", "home": HOME, "residency": "EU"}
         dpa = Agreement("dpa", SIGNED, until=date(2027, 1, 5), since=date(2026, 1, 7))

@@ -171,6 +171,16 @@ def test_a_folder_that_is_no_log(stranger: Stranger) -> None:
     (folder / "checkpoint").unlink()
     (folder / "checkpoint").symlink_to("/dev/zero")
     assert "not a file" in stranger.refused(folder)
+    (folder / "checkpoint").unlink()
+    (folder / "checkpoint").mkdir()
+    assert "not a file" in stranger.refused(folder)
+
+
+def test_a_key_that_is_none(stranger: Stranger) -> None:
+    """It is said what a key looks like."""
+    code, error = stranger.line.error("log", "verify", str(stranger.export()), "--key", "x")
+    assert (code, error["code"]) == (Exit.INVALID, "InvalidRequest")
+    assert "NAME+ID+KEY" in error["message"]
 
 
 def test_a_line_is_verified_with_its_text(stranger: Stranger) -> None:

@@ -351,4 +351,11 @@ BUGS = (
         "False",
         KMS,
     ),
+    bug(
+        "a key service replaces a file with its socket",
+        "keyservice/server.py",
+        "            if path.is_socket():",
+        "            if path.exists():",
+        FAULTS,
+    ),
 )

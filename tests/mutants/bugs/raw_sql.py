@@ -1,12 +1,12 @@
 """Bugs in the lines about raw SQL, and in what guards an erasure and a recovery against it."""
 
-from tests.mutants.bugs.bug import Bug
+from tests.mutants.bugs.bug import Bug, in_function
 
 TESTS = "tests/integration/test_raw_sql.py"
 
 
 def _sql(name: str, old: str, new: str, *tests: str) -> Bug:
-    return Bug(name, "migrations/versions/0035_raw_sql.sql", old, new, tests or (TESTS,))
+    return in_function(name, old, new, *(tests or (TESTS,)))
 
 
 NEVER = "WHEN (false)\nEXECUTE"
@@ -95,14 +95,14 @@ BUGS: tuple[Bug, ...] = (
     ),
     _sql(
         "a line whose commitment opens to nothing stands for a true one",
-        "      AND commitment = ours.line_commitment(salt, text)\n",
-        "",
+        "      AND commitment = ours.line_commitment(salt, text) AND",
+        "      AND",
     ),
     _sql(
         "a line about another event stands for a true one",
         "    WHERE (event IS NULL OR substr(uuid_send(id), 7) = ours.end_of_line(event, what))\n"
-        "      AND jsonb",
-        "    WHERE jsonb",
+        "      AND ours",
+        "    WHERE ours",
     ),
     _sql(
         "a line of an earlier transaction stands for a true one",
@@ -161,5 +161,24 @@ BUGS: tuple[Bug, ...] = (
         "a recovery is over in the transaction in which it began",
         "  ELSIF was AND NOT continues AND NEW.declared = here THEN\n",
         "  ELSIF false THEN\n",
+    ),
+    _sql("a line of long ago counts", " AND ours.is_recent(at)\n", "\n"),
+    _sql("a line that nobody can read counts", "      AND ours.is_readable(own.text::json)\n", ""),
+    _sql("a name may be there twice", "count(*) = count(DISTINCT f.key) AND ", ""),
+    _sql("a fraction can be read", "~ '^-?[0-9]{1,18}$'", "~ '[0-9]'"),
+    _sql("a list of anything can be read", "json_typeof(e.value) <> 'string'", "false"),
+    _sql("an object can be read", "IN ('string', 'null')", "<> 'boolean'"),
+    _sql("a truth can be read", "IN ('string', 'null')", "<> 'object'"),
+    _sql("a line of another kind in its text counts", "'line', id, 'kind', what, ", ""),
+    _sql("a line of another time in its text counts", ", 'at', ours.said_moment(at)", ""),
+    _sql(
+        "a line that says more than nothing counts",
+        "WHERE facts ? f.key",
+        "WHERE jsonb_strip_nulls(facts) ? f.key",
+    ),
+    _sql(
+        "a line need not say who has its own backends",
+        "    'home', given.home, 'dedicated', given.dedicated::integer,\n",
+        "",
     ),
 )
