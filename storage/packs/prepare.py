@@ -22,11 +22,11 @@ from storage.errors import BodyTooLarge
 from storage.model import DataClass, NewRecord, PutResult, RecordId
 from storage.objects.keyring import KeyRing
 from storage.packs.flush import write_packs
-from storage.packs.placing import place
+from storage.packs.plans import Plans
 from storage.packs.queue import Lanes
 from storage.packs.sealed import LaneKey, Lineage, SealedRecord
 from storage.packs.stream import write_large
-from storage.policy import Placement, Term, accept_id, check_kept, retain_for
+from storage.policy import Placement, Term, check_kept, retain_for
 from storage.region import OpenRegion
 
 
@@ -38,6 +38,7 @@ class Writer:
         self._region = region
         self._keys = keys
         self._secret = region.pseudonyms.id_secret()
+        self._plans = Plans(region)
         self._days: set[date] = set()
         flush = partial(write_packs, region, keys)
         self._lanes = Lanes(region.limits, flush, flushers)
@@ -53,7 +54,11 @@ class Writer:
         """Mint the id of a record that is about to be written. Raises OriginRefused."""
         region, spec = self._region, terms.spec
         now = region.clock.now()
-        term = retain_for(region.topology, spec, data_class, now, keep_days, origin)
+        plan = self._plans.known(terms, data_class, now)
+        if plan is not None and keep_days is None and origin is None:
+            term = plan.term
+        else:
+            term = retain_for(region.topology, spec, data_class, now, keep_days, origin)
         return RecordId.mint(
             data_class,
             region.name,
@@ -100,15 +105,14 @@ class Writer:
         self, terms: TenantTerms, new: NewRecord, *, own_pack: bool
     ) -> SealedRecord | Future[PutResult]:
         """Prepare everything but the body. Returns a resolved future under zero retention."""
-        region, spec = self._region, terms.spec
+        region = self._region
         origin = new.origin.date if new.origin is not None else None
         record_id = new.id or self.new_id(terms, new.data_class, None, origin, new.keep_days)
         check_kept(region.topology, record_id, new.keep_days, origin)
         now = region.clock.now()
-        closed = region.postures.unfit()
-        placement = place(region, terms, new.data_class, now.date(), closed)
-        error = 2 * region.clock.error
-        term = accept_id(region.topology, spec, record_id, now, error, origin=origin)
+        plan = self._plans.find(terms, new.data_class, now)
+        placement = plan.placement.demand()
+        term = plan.accept(record_id, now, 2 * region.clock.error, origin=origin)
         if not term.stored:
             return _not_stored(record_id)
         own_pack = own_pack or term.expiry_day is None

@@ -149,6 +149,7 @@ from storage.policy.objection import (
     objection_due,
 )
 from storage.policy.placement import Placement, admit, decide_placement, well_formed
+from storage.policy.plans import Plan, plan_writes
 from storage.policy.posture import (
     POSTURE_AGE,
     POSTURE_SKEW,
@@ -290,6 +291,7 @@ __all__ = [
     "PermitFacts",
     "PermitReason",
     "Placement",
+    "Plan",
     "PlanReason",
     "Reassigned",
     "Recording",
@@ -402,6 +404,7 @@ __all__ = [
     "objection_due",
     "peers",
     "plan_erasure",
+    "plan_writes",
     "processors_of",
     "read_line",
     "reassign",

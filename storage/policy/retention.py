@@ -131,23 +131,48 @@ def accept_id(
     Raises UnknownClass, OriginRefused, and StaleId if the id is older than the write window, comes
     from the future, or has a day that has begun or is later than the retention allows now.
     """
+    moment = counts_from(record_id, now, error)
+    term = retain(topology, tenant, record_id.data_class, moment, origin)
+    last = _last_day(topology, tenant, record_id, term, origin) if term.stored else None
+    return term_under(record_id, term, last, moment, topology.bounds, taken_in=origin is not None)
+
+
+def counts_from(record_id: RecordId, now: datetime, error: timedelta) -> datetime:
+    """Return the moment at which a write under that id counts as made: see ``accept_id``.
+
+    Raises StaleId if the id is older than the write window or comes from the future.
+    """
     moment = utc(now)
     if too_old(record_id, moment):
         raise StaleId("The id was minted more than a day ago.", advice=_MINT)
     if record_id.minted > moment + error:
         raise StaleId("The id was minted in the future.", advice=f"Synchronize the clocks. {_MINT}")
     # Just before midnight, a clock that is ahead mints ids for the next day. They are good.
-    moment = max(moment, utc(record_id.minted))
-    term = retain(topology, tenant, record_id.data_class, moment, origin)
+    return max(moment, utc(record_id.minted))
+
+
+def term_under(
+    record_id: RecordId,
+    term: Term,
+    last: date | None,
+    moment: datetime,
+    bounds: Bounds,
+    *,
+    taken_in: bool = False,
+) -> Term:
+    """Return the term of a record under its id, given what ``retain`` gives at that moment.
+
+    ``last``: the last day that the id may have; None: it needs none. ``taken_in``: whether the
+    record has an origin. Raises StaleId for a later day, and for one that has begun.
+    """
     if not term.stored:
         return term
-    last = _last_day(topology, tenant, record_id, term, origin)
     if record_id.day is None:
         if last is None:
             return term
         raise StaleId("Retention was switched on after the id was minted.", advice=_MINT)
     later = last is not None and record_id.day > last
-    if later and origin is not None:
+    if later and taken_in:
         raise StaleId("The id was minted for a later origin date, or for none.", advice=_MINT)
     if later:
         raise StaleId("Retention was shortened after the id was minted.", advice=_MINT)
@@ -155,7 +180,7 @@ def accept_id(
         raise StaleId("The id's expiry day has begun.", advice=_MINT)
     own = last is None or record_id.day < last
     reason = RetentionReason.RECORD_RETENTION if own else term.reason
-    return until_day(record_id.day, topology.bounds, reason)
+    return until_day(record_id.day, bounds, reason)
 
 
 def _last_day(
