@@ -53,7 +53,8 @@ MODULES: dict[str, tuple[str, ...]] = {
     ),
     "storage/policy/retention.py": (
         "retain",
-        "accept_id",
+        "counts_from",
+        "term_under",
         "too_old",
         "check_retention",
         "within_ceilings",

@@ -67,6 +67,7 @@ POLICY = (
         "copies_policy",
         "objection",
     ),
+    _unit("plans", "plans"),
     _unit("posture", "posture", "placement"),
     _unit("purposes", "purposes"),
     _unit("retention", "retention", "epochs", "placement", "erasure_policy"),

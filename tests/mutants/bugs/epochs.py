@@ -236,8 +236,8 @@ BUGS: tuple[Bug, ...] = (
     bug(
         "a put forgets the origin of its id",
         "packs/prepare.py",
-        "accept_id(region.topology, spec, record_id, now, error, origin=origin)",
-        "accept_id(region.topology, spec, record_id, now, error)",
+        "plan.accept(record_id, now, 2 * region.clock.error, origin=origin)",
+        "plan.accept(record_id, now, 2 * region.clock.error)",
         ORIGINS,
     ),
     bug(

@@ -114,9 +114,9 @@ BUGS: tuple[Bug, ...] = (
     ),
     bug(
         "an accepted place takes everything",
-        "packs/prepare.py",
-        "        closed = region.postures.unfit()\n",
-        "        closed = {}\n",
+        "packs/plans.py",
+        "self._region.postures.unfit()",
+        "{}",
         STORE,
     ),
     bug(
