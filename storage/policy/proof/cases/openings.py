@@ -96,7 +96,7 @@ def _for_a_run(topology: Topology, jurisdictions: frozenset[str], now: datetime)
         fenced,
         ends,
         Dimension((Value("", frozenset[UUID]()),)),
-        flagged,
+        Dimension(flagged.values[::-1]),
         to_return,
         _first(people.standing(ActorKind.MACHINE, min(jurisdictions), now.date())),
         _first(people.grants(Purpose.LEGAL, now)),

@@ -55,7 +55,8 @@ def grounds(now: datetime) -> Dimension:
 
 def origins(topology: Topology, today: date) -> Dimension:
     """Return the days around the beginning of each epoch, and around today."""
-    return Dimension(tuple(Value(f"data of {day}", day) for day in edges(topology, today)))
+    days = sorted(edges(topology, today), key=lambda day: day != today)
+    return Dimension(tuple(Value(f"data of {day}", day) for day in days))
 
 
 def consents(topology: Topology, now: datetime) -> Dimension:
