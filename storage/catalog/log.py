@@ -192,14 +192,18 @@ def restore(connection: Connection, line: LogLine) -> None:
     connection.execute(select(func.restore_log_line(*given)))
 
 
-def to_forget(before: datetime) -> Select[UUID]:
-    """SQL: lines from before a moment whose text is still there."""
-    return select(c.id).where(c.text.is_not(None), c.at < before, c.number.is_not(None))
+def to_forget(before: datetime, published: int) -> Select[UUID]:
+    """SQL: lines from before a moment whose text is still there.
+
+    ``published``: the size of the newest checkpoint on the backends. Other texts are in no object.
+    """
+    return select(c.id).where(c.text.is_not(None), c.at < before, c.number < published)
 
 
-def forget(connection: Connection, before: datetime, limit: int) -> int:
-    """Forget salt and text of a batch of lines from before a moment; return the count."""
-    return connection.scalar(select(func.forget_log_lines(before, limit))) or 0
+def forget(connection: Connection, before: datetime, limit: int, published: int) -> int:
+    """Forget salt and text of a batch of such lines; return the count."""
+    size = literal(published, BigInteger)
+    return connection.scalar(select(func.forget_log_lines(before, limit, size))) or 0
 
 
 def first_known(connection: Connection) -> int | None:
