@@ -21,6 +21,8 @@ depends_on: str | Sequence[str] | None = None
 kind: str = "pre"
 
 FORGET = "forget_log_lines(timestamptz, integer{})"
+SAYS = "says_line(text, text, timestamptz)"
+RELEASE = "release_log_numbers(bigint[])"
 WORKER = "domicile_worker"
 
 
@@ -28,6 +30,8 @@ def upgrade() -> None:
     """Replace them. A worker alone may call what forgets and restores."""
     _run(_text("0041_true_lines.sql"))
     _let_worker(FORGET.format(", bigint"))
+    _let_worker(RELEASE)
+    op.execute(f"REVOKE ALL ON FUNCTION {SAYS} FROM PUBLIC")
 
 
 def downgrade() -> None:
@@ -35,6 +39,9 @@ def downgrade() -> None:
     op.execute(f"DROP FUNCTION {FORGET.format(', bigint')}")
     _bring_back("0023_closed_functions.sql", "forget_log_lines")
     _let_worker(FORGET.format(""))
+    _bring_back("0040_restored_lines.sql", "restore_log_line")
+    for function in (RELEASE, SAYS):
+        op.execute(f"DROP FUNCTION {function}")
 
 
 def _bring_back(file: str, name: str) -> None:

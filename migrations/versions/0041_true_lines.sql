@@ -22,3 +22,60 @@ BEGIN
   GET DIAGNOSTICS forgotten = ROW_COUNT;
   RETURN forgotten;
 END $$;
+
+-- Whether a line of that kind and time has the text, as code writes it.
+CREATE FUNCTION says_line(said text, what text, made timestamptz) RETURNS boolean LANGUAGE sql
+SET search_path = pg_catalog, pg_temp
+AS $$
+  SELECT strpos(said, '"kind":' || to_json(what)) > 0
+    AND strpos(said, '"at":' || to_json(ours.said_moment(made))) > 0
+$$;
+
+-- Let lines wait for a number again: the log has others in their places, or none. Any login can give
+-- numbers in a catalog that was restored, until its recovery begins.
+CREATE FUNCTION release_log_numbers(places bigint[]) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  IF NOT ours.is_recovering() THEN
+    RAISE EXCEPTION 'the catalog is not being recovered';
+  END IF;
+  UPDATE ours.log_line
+  SET number = NULL, text = coalesce(text, '{}'), salt = coalesce(salt, decode(repeat('00', 32), 'hex'))
+  WHERE number = ANY (places);
+END $$;
+
+-- As in 0040, and a line that has its place already says what the log has there: any login may have
+-- added one with that commitment and another text. No text is restored that does not open it, and none
+-- that does is replaced. Who added a line that is restored is not known: its login is empty.
+CREATE OR REPLACE FUNCTION restore_log_line(
+  line uuid, what text, made timestamptz, said text, salted bytea, entry bytea, place bigint
+) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  IF NOT ours.is_recovering() THEN
+    RAISE EXCEPTION 'the catalog is not being recovered';
+  END IF;
+  IF said IS NOT NULL AND ours.line_commitment(salted, said) <> entry THEN
+    RAISE EXCEPTION 'a text does not open the commitment of its line';
+  END IF;
+  IF EXISTS (SELECT FROM ours.log_line l WHERE l.number = place AND l.commitment = entry) THEN
+    UPDATE ours.log_line l SET kind = what, at = made, text = said, salt = salted, login = ''
+    WHERE l.number = place AND (l.kind, l.at, l.text) IS DISTINCT FROM (what, made, said)
+      AND (ours.line_commitment(l.salt, l.text) <> entry OR ours.says_line(said, what, made));
+    RETURN;
+  END IF;
+  LOOP
+    INSERT INTO ours.log_line AS l (id, kind, at, text, salt, commitment, number, login)
+    VALUES (line, what, made, said, salted, entry, place, '')
+    ON CONFLICT (id) DO UPDATE
+    SET kind = what, at = made, text = said, salt = salted, commitment = entry, number = place,
+      login = CASE WHEN (l.kind, l.text, l.commitment) = (what, said, entry) THEN l.login ELSE '' END
+    WHERE l.number IS NULL AND (l.commitment = entry OR l.text = said);
+    EXIT WHEN FOUND;
+    line := encode(
+      substr(sha256(uuid_send(line) || int8send(place) || entry), 1, 16), 'hex'
+    )::uuid;
+  END LOOP;
+END $$;

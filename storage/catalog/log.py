@@ -6,11 +6,12 @@ in the log, and the checkpoint that holds it, come later: see ``storage.transpar
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from uuid import UUID
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     Connection,
     Integer,
@@ -155,6 +156,14 @@ def numbered(connection: Connection, start: int, limit: int | None = None) -> li
     return [_line(row) for row in connection.execute(query)]
 
 
+def all_numbered(connection: Connection, start: int, stop: int) -> Iterator[LogLine]:
+    """Yield the lines from a number to before another one, a batch at a time."""
+    while start < stop:
+        lines = numbered(connection, start, min(BATCH, stop - start))
+        yield from lines
+        start = (lines[-1].number or 0) + 1 if lines else stop
+
+
 def entries(connection: Connection, start: int) -> dict[int, bytes]:
     """Return the commitments of the lines from a number on, by their numbers."""
     rows = connection.execute(select(c.number, c.commitment).where(c.number >= start))
@@ -183,8 +192,14 @@ def any_waiting(connection: Connection) -> bool:
     return bool(connection.scalar(select(waiting().limit(1).exists())))
 
 
+def release(connection: Connection, numbers: Collection[int]) -> None:
+    """Let lines of a restored catalog wait for a number again."""
+    places = literal(list(numbers), ARRAY(BigInteger))
+    connection.execute(select(func.release_log_numbers(places)))
+
+
 def restore(connection: Connection, line: LogLine) -> None:
-    """Put back a line that a restored catalog lacks, with its number.
+    """Put back a line that a restored catalog lacks, or has with another text, with its number.
 
     It gets another id if that is the one of another line: its text may be forged.
     """
@@ -222,5 +237,5 @@ def _line(row: Row[*tuple[object, ...]]) -> LogLine:
         None if salt is None else bytes(salt),
         bytes(row.commitment),
         row.number,
-        row.login,
+        row.login or None,
     )

@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import ProgrammingError
 
 from storage.catalog import checkpoints, log
 from storage.crypto.log import verifier
@@ -390,3 +391,126 @@ def facts(line: LogLine) -> dict[str, object]:
     """Return what a line says, but for its id."""
     said: dict[str, object] = json.loads(line.text or "{}")
     return {name: value for name, value in said.items() if name != "line"}
+
+
+TAKE = "SELECT number_log_lines(1000, NULL)"
+KNOWN = text("INSERT INTO log_checkpoint VALUES (:size, :root, :note, now())")
+LONG_AGO = datetime(1970, 1, 2, tzinfo=UTC)
+
+
+def take_place(connection: Connection, of: LogLine, said: str, salt: bytes, at: datetime) -> None:
+    """Add a line with id and commitment of another one."""
+    row = {"id": of.id, "at": at, "said": said, "salt": salt, "entry": of.commitment}
+    connection.execute(ADD, row)
+
+
+def look_into(region: OpenRegion) -> UUID:
+    """Add the line about an opening."""
+    with region.catalog.begin() as connection:
+        said, now = {"actor": "counsel-1"}, region.clock.now()
+        return log.append(connection, LineKind.OPENING, said, now, region.entropy)
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["", "and a checkpoint of after it"])
+def test_lines_that_got_a_number_before_the_recovery_wait_again(
+    domicile: Domicile, tmp_path: Path, *, known: bool
+) -> None:
+    """Any login of a process can number lines in a catalog that was restored just now."""
+    region = home(domicile)
+    publisher(domicile).publish(note_lines(region, 2)[-1])
+    dump = Dump.of(domicile)
+    signed = publisher(domicile).publish(note_lines(region, 3)[-1])
+    old, before = verified(region, tmp_path), entries(region)
+    dump.restore(domicile)
+    with as_service(domicile) as connection:
+        for number in range(5):
+            at = LONG_AGO + timedelta(seconds=number)
+            said, entry = f'{{"forged":{number}}}', bytes([number] * 33)
+            row = {"id": uuid4(), "at": at, "said": said, "salt": SALT, "entry": entry}
+            connection.execute(ADD, row)
+        connection.execute(text(TAKE))
+        if known:
+            row = {"size": signed.size, "root": signed.root, "note": signed.note}
+            connection.execute(KNOWN, row)
+
+    recover_catalog(domicile)
+
+    region = home(domicile)
+    assert entries(region) == before
+    assert sum("forged" in (line.text or "") for line in waiting(region)) == 5
+    publisher(domicile).publish(note_lines(region)[-1])
+    assert verified(region, tmp_path, old)[1] > old[1] + 5
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["", "and a checkpoint of after it"])
+@pytest.mark.parametrize("how", ["another text", "its text under another kind", "waiting"])
+def test_a_line_with_a_true_commitment_says_what_the_log_has(
+    domicile: Domicile, how: str, *, known: bool
+) -> None:
+    """Commitments are public. Who takes the places of lines with them hides nothing."""
+    region = home(domicile)
+    publisher(domicile).publish(note_lines(region, 2)[-1])
+    dump = Dump.of(domicile)
+    signed = publisher(domicile).publish(look_into(region))
+    true, before = numbered(region), opening(region)
+    dump.restore(domicile)
+    with as_service(domicile) as connection:
+        lacked = true[len(log.numbered(connection, 0)) :]
+        for count, line in enumerate(lacked):
+            said, salt = line.text or "", line.salt or b""
+            if how != "its text under another kind":
+                said, salt = "{}", SALT
+            at = LONG_AGO + timedelta(seconds=count)
+            take_place(connection, line, said, salt, at)
+        if how != "waiting":
+            connection.execute(text(TAKE))
+        if known:
+            row = {"size": signed.size, "root": signed.root, "note": signed.note}
+            connection.execute(KNOWN, row)
+
+    recover_catalog(domicile)
+
+    after = opening(home(domicile))
+    assert (after.number, after.text, after.at) == (before.number, before.text, before.at)
+    assert entries(home(domicile)) == {line.number: line.commitment for line in true}
+
+
+def test_a_text_of_a_line_that_nobody_has_is_not_made_up(domicile: Domicile) -> None:
+    """What a login says instead goes; only the place of the line is known."""
+    region = home(domicile)
+    publisher(domicile).publish(note_lines(region, 2)[-1])
+    dump = Dump.of(domicile)
+    publisher(domicile).publish(look_into(region))
+    before = opening(region)
+    for backend in domicile.backends.values():
+        for item in list(backend.scan("log_lines/")):
+            backend.purge(item.key)
+    dump.restore(domicile)
+    with as_service(domicile) as connection:
+        take_place(connection, before, "{}", SALT, LONG_AGO)
+        connection.execute(text(TAKE))
+
+    recover_catalog(domicile)
+
+    after = numbered(home(domicile))[-1]
+    assert (after.kind, after.text) == (LineKind.LOST, None)
+
+
+def test_a_worker_cannot_restore_what_the_log_does_not_have(domicile: Domicile) -> None:
+    """Even in a recovery, a text goes only with its commitment, and over no true one."""
+    region = home(domicile)
+    publisher(domicile).publish(note_lines(region, 2)[-1])
+    before = numbered(region)
+    restore = text(
+        "SELECT restore_log_line(:id, :kind, now(), :said, :salt, :entry, :number)"
+    ).bindparams(id=uuid4(), kind="export", salt=SALT, entry=before[-1].commitment)
+    with region.catalog.begin() as connection:
+        connection.execute(text("UPDATE catalog_info SET identity = NULL"))
+        connection.execute(text("SET LOCAL ROLE domicile_worker"))
+        with pytest.raises(ProgrammingError, match="does not open"), connection.begin_nested():
+            connection.execute(restore, {"said": "{}", "number": 9})
+        connection.execute(restore, {"said": None, "number": before[-1].number})
+        true = {"said": before[-1].text, "salt": before[-1].salt, "number": before[-1].number}
+        connection.execute(restore, true)
+        assert log.numbered(connection, 0) == before
+        connection.rollback()

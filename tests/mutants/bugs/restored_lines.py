@@ -1,6 +1,6 @@
 """Bugs by which a line of the log is not brought back, or another one takes its place."""
 
-from tests.mutants.bugs.bug import Bug, bug
+from tests.mutants.bugs.bug import Bug, bug, in_function
 
 TESTS = "tests/integration/test_recover_forged.py"
 TREE = "tests/unit/test_tlog_tree.py"
@@ -8,7 +8,7 @@ LOG = "recovery/log.py"
 
 
 def _sql(name: str, old: str, new: str) -> Bug:
-    return Bug(name, "migrations/versions/0040_restored_lines.sql", old, new, (TESTS,))
+    return in_function(name, old, new, TESTS)
 
 
 BUGS: tuple[Bug, ...] = (
@@ -21,8 +21,8 @@ BUGS: tuple[Bug, ...] = (
     _sql("a line that was noted again is there twice", " OR l.text = said);", ");"),
     _sql(
         "a line of a batch that was begun is brought back twice",
-        "WHERE l.number = place AND l.commitment = entry)",
-        "WHERE l.number = place AND l.commitment = entry AND l.id = line)",
+        "l WHERE l.number = place AND l.commitment = entry) THEN\n",
+        "l WHERE l.number = place AND l.commitment = entry AND l.id = line) THEN\n",
     ),
     _sql(
         "a line gets a number that a checkpoint has",
@@ -46,8 +46,8 @@ BUGS: tuple[Bug, ...] = (
     bug(
         "a checkpoint hides that its lines are lacking",
         LOG,
-        "checkpoints.newest_whole(",
-        "checkpoints.newest(",
+        "newest_known(region, connection)",
+        "checkpoints.newest(connection, region.log_trust)",
         TESTS,
     ),
     bug("a deep text stops a recovery", LOG, " RecursionError,", "", TESTS),
@@ -107,5 +107,65 @@ BUGS: tuple[Bug, ...] = (
         "    return text == line.text and",
         "    return False and",
         TESTS,
+    ),
+    bug(
+        "a checkpoint hides that its lines are others",
+        "recovery/known.py",
+        "        if (edge.size, edge.root) == (root.size, root.root):\n",
+        "        if edge.size == root.size:\n",
+        TESTS,
+    ),
+    bug(
+        "a number that a login gave stops a recovery",
+        LOG,
+        "    log.release(connection, [n for n, entry in there.items() if expected.get(n) != entry])\n",
+        "    assert not [n for n, entry in there.items() if expected.get(n) != entry]\n",
+        TESTS,
+    ),
+    bug(
+        "a line below a checkpoint says what a login wrote",
+        "recovery/recover.py",
+        "    report.lines += correct(region, connection, names, report.silent)\n",
+        "",
+        TESTS,
+    ),
+    bug(
+        "a line counts as what it does not say",
+        LOG,
+        "    return line.kind is not kind or (line.at != at and at <= now)\n",
+        "    return False\n",
+        TESTS,
+    ),
+    bug(
+        "a line of another text is believed",
+        LOG,
+        '    if commit(line.salt or b"", line.text) != line.commitment:\n        return True\n',
+        '    if commit(line.salt or b"", line.text) != line.commitment:\n        return False\n',
+        TESTS,
+    ),
+    _sql(
+        "a line above a checkpoint says what a login wrote",
+        "      AND (ours.line_commitment(l.salt, l.text) <> entry OR ours.says_line(said, what, made));\n",
+        "      AND false;\n",
+    ),
+    _sql(
+        "a line counts as what it does not say, in its place",
+        " OR ours.says_line(said, what, made));\n",
+        ");\n",
+    ),
+    _sql(
+        "a worker restores a text that is not that of the line",
+        "IF said IS NOT NULL AND ours.line_commitment(salted, said) <> entry THEN",
+        "IF false THEN",
+    ),
+    _sql(
+        "a worker restores no text over a true one",
+        "      AND (ours.line_commitment(l.salt, l.text) <> entry OR ours.says_line(said, what, made));\n",
+        ";\n",
+    ),
+    _sql(
+        "a line that waits counts as what it does not say",
+        "    SET kind = what, at = made, text = said, salt",
+        "    SET text = said, salt",
     ),
 )
