@@ -21,8 +21,14 @@ depends_on: str | Sequence[str] | None = None
 kind: str = "pre"
 
 FORGET = "forget_log_lines(timestamptz, integer{})"
+CHECK = "check_line_not_ahead()"
 SAYS = "says_line(text, text, timestamptz)"
 RELEASE = "release_log_numbers(bigint[])"
+BEFORE = {
+    "0035_raw_sql.sql": "guard_recovery",
+    "0039_choices_lapse.sql": "begin_exit",
+    "0040_restored_lines.sql": "restore_log_line",
+}
 WORKER = "domicile_worker"
 
 
@@ -31,7 +37,8 @@ def upgrade() -> None:
     _run(_text("0041_true_lines.sql"))
     _let_worker(FORGET.format(", bigint"))
     _let_worker(RELEASE)
-    op.execute(f"REVOKE ALL ON FUNCTION {SAYS} FROM PUBLIC")
+    for function in (SAYS, CHECK):
+        op.execute(f"REVOKE ALL ON FUNCTION {function} FROM PUBLIC")
 
 
 def downgrade() -> None:
@@ -39,9 +46,12 @@ def downgrade() -> None:
     op.execute(f"DROP FUNCTION {FORGET.format(', bigint')}")
     _bring_back("0023_closed_functions.sql", "forget_log_lines")
     _let_worker(FORGET.format(""))
-    _bring_back("0040_restored_lines.sql", "restore_log_line")
-    for function in (RELEASE, SAYS):
+    for file, name in BEFORE.items():
+        _bring_back(file, name)
+    op.execute("DROP TRIGGER log_line_not_ahead ON log_line")
+    for function in (RELEASE, SAYS, CHECK):
         op.execute(f"DROP FUNCTION {function}")
+    op.execute("ALTER TABLE catalog_info DROP COLUMN last_exit_step")
 
 
 def _bring_back(file: str, name: str) -> None:

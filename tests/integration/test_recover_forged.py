@@ -20,11 +20,12 @@ from storage.region import OpenRegion
 from storage.testing import Domicile
 from storage.tlog.commitments import commit
 from storage.tlog.tiles import Tile
+from tests.integration.test_recorded_reads import LOOK, person, put
 from tests.support.actions import erase, work
 from tests.support.catalogs.backups import Dump, recover_catalog
 from tests.support.catalogs.databases import as_role, catalog_of, with_urls
 from tests.support.holds import open_held, place_hold
-from tests.support.inspect.stored import home
+from tests.support.inspect.stored import HOME, home
 from tests.support.transparency import note_lines, publisher, verified
 
 SALT = b"s" * 32
@@ -514,3 +515,50 @@ def test_a_worker_cannot_restore_what_the_log_does_not_have(domicile: Domicile) 
         connection.execute(restore, true)
         assert log.numbered(connection, 0) == before
         connection.rollback()
+
+
+def test_a_line_of_a_time_that_lies_ahead_comes_back_as_of_now(domicile: Domicile) -> None:
+    """Else neither its text nor those after it would ever be forgotten."""
+    region = home(domicile)
+    publisher(domicile).publish(*note_lines(region))
+    dump = Dump.of(domicile)
+    forge(domicile, of("9998-01-01T00:00+00:00"))
+    publisher(domicile).publish(*note_lines(region))
+    before = entries(region)
+    dump.restore(domicile)
+
+    recover_catalog(domicile)
+
+    region = home(domicile)
+    assert entries(region) == before
+    assert max(line.at for line in numbered(region)) <= region.clock.now()
+
+
+def test_a_line_that_is_restored_has_no_login(domicile: Domicile) -> None:
+    """Not that of who recovers: it did not look into anything."""
+    record = put(domicile)
+    dump = Dump.of(domicile)
+    person(domicile).get(record, purpose=LOOK)
+    assert opening(home(domicile)).login == "postgres"
+    dump.restore(domicile)
+
+    recover_catalog(domicile)
+
+    (line,) = domicile.store.admin.log.lines(HOME, kind=LineKind.OPENING)
+    assert line.login is None
+    now, day = domicile.clock.now(), timedelta(days=1)
+    report = domicile.store.admin.access.report(HOME, since=now - day, until=now + day)
+    assert [one.logins for one in report.looked] == [()]
+
+
+def test_a_line_that_the_backup_has_keeps_its_login(domicile: Domicile) -> None:
+    """Also if it waited for its number then."""
+    region = home(domicile)
+    line = look_into(region)
+    dump = Dump.of(domicile)
+    publisher(domicile).publish(line)
+    dump.restore(domicile)
+
+    recover_catalog(domicile)
+
+    assert opening(home(domicile)).login == "postgres"

@@ -118,8 +118,8 @@ BUGS: tuple[Bug, ...] = (
     bug(
         "a number that a login gave stops a recovery",
         LOG,
-        "    log.release(connection, [n for n, entry in there.items() if expected.get(n) != entry])\n",
-        "    assert not [n for n, entry in there.items() if expected.get(n) != entry]\n",
+        "    log.release(connection, [n",
+        "    _ = (connection, [n",
         TESTS,
     ),
     bug(
@@ -145,8 +145,8 @@ BUGS: tuple[Bug, ...] = (
     ),
     _sql(
         "a line above a checkpoint says what a login wrote",
-        "      AND (ours.line_commitment(l.salt, l.text) <> entry OR ours.says_line(said, what, made));\n",
-        "      AND false;\n",
+        "      AND (ours.line_commitment(l.salt, l.text) <> entry OR",
+        "      AND (false OR",
     ),
     _sql(
         "a line counts as what it does not say, in its place",
@@ -160,8 +160,8 @@ BUGS: tuple[Bug, ...] = (
     ),
     _sql(
         "a worker restores no text over a true one",
-        "      AND (ours.line_commitment(l.salt, l.text) <> entry OR ours.says_line(said, what, made));\n",
-        ";\n",
+        "      AND (ours.line_commitment(l.salt, l.text) <> entry OR",
+        "      AND (true OR",
     ),
     _sql(
         "a line that waits counts as what it does not say",
