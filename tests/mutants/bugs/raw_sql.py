@@ -1,6 +1,6 @@
 """Bugs in the lines about raw SQL, and in what guards an erasure and a recovery against it."""
 
-from tests.mutants.bugs.bug import Bug
+from tests.mutants.bugs.bug import Bug, in_function
 
 TESTS = "tests/integration/test_raw_sql.py"
 
@@ -157,9 +157,10 @@ BUGS: tuple[Bug, ...] = (
         "BEGIN\n",
         "tests/integration/test_hold_people_sql.py",
     ),
-    _sql(
+    in_function(
         "a recovery is over in the transaction in which it began",
         "  ELSIF was AND NOT continues AND NEW.declared = here THEN\n",
         "  ELSIF false THEN\n",
+        TESTS,
     ),
 )

@@ -3,12 +3,15 @@
 from tests.mutants.bugs.bug import Bug, bug, in_function
 
 TESTS = "tests/integration/test_recover_forged.py"
+LINES = "tests/integration/test_log_sql.py"
+EXITS = "tests/integration/test_exits.py"
+DECISIONS = "tests/integration/test_exit_decisions.py"
 TREE = "tests/unit/test_tlog_tree.py"
 LOG = "recovery/log.py"
 
 
-def _sql(name: str, old: str, new: str) -> Bug:
-    return in_function(name, old, new, TESTS)
+def _sql(name: str, old: str, new: str, *tests: str) -> Bug:
+    return in_function(name, old, new, *(tests or (TESTS,)))
 
 
 BUGS: tuple[Bug, ...] = (
@@ -167,5 +170,60 @@ BUGS: tuple[Bug, ...] = (
         "a line that waits counts as what it does not say",
         "    SET kind = what, at = made, text = said, salt",
         "    SET text = said, salt",
+    ),
+    _sql(
+        "a line of a time that lies ahead is added",
+        "  PERFORM ours.check_not_ahead(NEW.at - interval '1 day');\n",
+        "",
+        LINES,
+    ),
+    _sql(
+        "a line of a time that lay ahead stays so",
+        "UPDATE log_line SET at = clock_timestamp() WHERE at",
+        "UPDATE log_line SET at = at WHERE at",
+        LINES,
+    ),
+    _sql(
+        "a line of a time that lies ahead is restored as such",
+        "      made := clock_timestamp();\n",
+        "      made := made;\n",
+        LINES,
+    ),
+    bug(
+        "a line of a time that lies ahead comes back as such",
+        LOG,
+        "min(at, now), text, salt",
+        "at, text, salt",
+        TESTS,
+    ),
+    _sql(
+        "a line that is restored has the login of who recovers",
+        "VALUES (line, what, made, said, salted, entry, place, '')",
+        "VALUES (line, what, made, said, salted, entry, place, session_user)",
+    ),
+    _sql(
+        "a line that the backup has loses its login",
+        "THEN l.login ELSE '' END",
+        "THEN '' ELSE '' END",
+    ),
+    _sql(
+        "a recovery does not note the last step of an exit",
+        "    NEW.last_exit_step := (SELECT max(number) FROM ours.exit_step);\n",
+        "    NULL;\n",
+        EXITS,
+    ),
+    bug(
+        "a confirmation from before a recovery is due",
+        "catalog/exits.py",
+        "    counts = s.number > func.coalesce(_last_before_recovery(), 0)\n",
+        "    counts = s.number > 0\n",
+        DECISIONS,
+    ),
+    bug(
+        "a confirmation from before a recovery is shown",
+        "catalog/exits.py",
+        "confirmed.number <= last_before:",
+        "False:",
+        EXITS,
     ),
 )
