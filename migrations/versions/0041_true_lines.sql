@@ -68,6 +68,10 @@ BEGIN
       made := clock_timestamp();
     END;
   END IF;
+  UPDATE ours.log_line l SET number = place
+  WHERE l.id = line AND l.number IS NULL AND l.commitment = entry
+    AND ours.line_commitment(l.salt, l.text) = entry
+    AND NOT EXISTS (SELECT FROM ours.log_line o WHERE o.number = place);
   IF EXISTS (SELECT FROM ours.log_line l WHERE l.number = place AND l.commitment = entry) THEN
     UPDATE ours.log_line l SET kind = what, at = made, text = said, salt = salted, login = ''
     WHERE l.number = place AND (l.kind, l.at, l.text) IS DISTINCT FROM (what, made, said)
@@ -78,8 +82,11 @@ BEGIN
     INSERT INTO ours.log_line AS l (id, kind, at, text, salt, commitment, number, login)
     VALUES (line, what, made, said, salted, entry, place, '')
     ON CONFLICT (id) DO UPDATE
-    SET kind = what, at = made, text = said, salt = salted, commitment = entry, number = place,
-      login = CASE WHEN (l.kind, l.text, l.commitment) = (what, said, entry) THEN l.login ELSE '' END
+    SET text = said, salt = salted, commitment = entry, number = place, login = '',
+      (kind, at) = (
+        SELECT what, made WHERE l.commitment = entry OR ours.says_line(said, what, made)
+        UNION ALL SELECT l.kind, l.at LIMIT 1
+      )
     WHERE l.number IS NULL AND (l.commitment = entry OR l.text = said);
     EXIT WHEN FOUND;
     line := encode(

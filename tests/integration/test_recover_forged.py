@@ -399,12 +399,6 @@ KNOWN = text("INSERT INTO log_checkpoint VALUES (:size, :root, :note, now())")
 LONG_AGO = datetime(1970, 1, 2, tzinfo=UTC)
 
 
-def take_place(connection: Connection, of: LogLine, said: str, salt: bytes, at: datetime) -> None:
-    """Add a line with id and commitment of another one."""
-    row = {"id": of.id, "at": at, "said": said, "salt": salt, "entry": of.commitment}
-    connection.execute(ADD, row)
-
-
 def look_into(region: OpenRegion) -> UUID:
     """Add the line about an opening."""
     with region.catalog.begin() as connection:
@@ -443,8 +437,39 @@ def test_lines_that_got_a_number_before_the_recovery_wait_again(
     assert verified(region, tmp_path, old)[1] > old[1] + 5
 
 
+def test_a_log_that_was_pruned_knows_what_its_lines_are(domicile: Domicile, tmp_path: Path) -> None:
+    """Their root is computed from the tiles before the first line."""
+    publisher(domicile).publish(note_lines(home(domicile), 600)[-1])
+    domicile.pass_time(days=1500)
+    publisher(domicile).publish(note_lines(home(domicile))[-1])
+    for _ in range(3):
+        work(domicile, hours=1)
+    region = home(domicile)
+    dump = Dump.of(domicile)
+    signed = publisher(domicile).publish(note_lines(region, 3)[-1])
+    old, before = verified(region, tmp_path), entries(region)
+    assert min(number or 0 for number in before) == 512
+    dump.restore(domicile)
+    with as_service(domicile) as connection:
+        for _ in range(5):
+            row = {"id": uuid4(), "at": LONG_AGO, "said": "{}", "salt": SALT, "entry": bytes(33)}
+            connection.execute(ADD, row)
+        connection.execute(text(TAKE))
+        row = {"size": signed.size, "root": signed.root, "note": signed.note}
+        connection.execute(KNOWN, row)
+
+    recover_catalog(domicile)
+
+    assert entries(home(domicile)) == before
+    publisher(domicile).publish(note_lines(home(domicile))[-1])
+    assert verified(home(domicile), tmp_path, old)[1] > old[1]
+
+
 @pytest.mark.parametrize("known", [False, True], ids=["", "and a checkpoint of after it"])
-@pytest.mark.parametrize("how", ["another text", "its text under another kind", "waiting"])
+@pytest.mark.parametrize(
+    "how",
+    ["another text", "its text under another kind", "waiting", "waiting, with another salt"],
+)
 def test_a_line_with_a_true_commitment_says_what_the_log_has(
     domicile: Domicile, how: str, *, known: bool
 ) -> None:
@@ -458,12 +483,15 @@ def test_a_line_with_a_true_commitment_says_what_the_log_has(
     with as_service(domicile) as connection:
         lacked = true[len(log.numbered(connection, 0)) :]
         for count, line in enumerate(lacked):
-            said, salt = line.text or "", line.salt or b""
-            if how != "its text under another kind":
+            said, salt, entry = line.text or "", line.salt or b"", line.commitment
+            if how == "waiting, with another salt":
+                salt, entry = SALT, commit(SALT, said)
+            elif how != "its text under another kind":
                 said, salt = "{}", SALT
             at = LONG_AGO + timedelta(seconds=count)
-            take_place(connection, line, said, salt, at)
-        if how != "waiting":
+            row = {"id": line.id, "at": at, "said": said, "salt": salt, "entry": entry}
+            connection.execute(ADD, row)
+        if not how.startswith("waiting"):
             connection.execute(text(TAKE))
         if known:
             row = {"size": signed.size, "root": signed.root, "note": signed.note}
@@ -488,7 +516,8 @@ def test_a_text_of_a_line_that_nobody_has_is_not_made_up(domicile: Domicile) -> 
             backend.purge(item.key)
     dump.restore(domicile)
     with as_service(domicile) as connection:
-        take_place(connection, before, "{}", SALT, LONG_AGO)
+        row = {"id": before.id, "at": LONG_AGO, "said": "{}", "salt": SALT}
+        connection.execute(ADD, row | {"entry": before.commitment})
         connection.execute(text(TAKE))
 
     recover_catalog(domicile)
@@ -514,7 +543,21 @@ def test_a_worker_cannot_restore_what_the_log_does_not_have(domicile: Domicile) 
         true = {"said": before[-1].text, "salt": before[-1].salt, "number": before[-1].number}
         connection.execute(restore, true)
         assert log.numbered(connection, 0) == before
+
+        last = before[-1]
+        again = {"said": last.text, "salt": last.salt, "number": last.number}
+        kept: dict[str, object] = {"id": last.id, "number": last.number}
+        for given in ({**kept, "said": None}, kept | again, _other_salt(last, kept)):
+            connection.execute(text("SELECT release_log_numbers(ARRAY[:number])"), kept)
+            connection.execute(restore, given)
+            (now,) = log.numbered(connection, last.number or 0)
+            assert (now.id, now.kind, now.at, now.text) == (last.id, last.kind, last.at, last.text)
         connection.rollback()
+
+
+def _other_salt(line: LogLine, kept: dict[str, object]) -> dict[str, object]:
+    """Return what restores a line as if it had been noted again."""
+    return kept | {"said": line.text, "salt": SALT, "entry": commit(SALT, line.text or "")}
 
 
 def test_a_line_of_a_time_that_lies_ahead_comes_back_as_of_now(domicile: Domicile) -> None:

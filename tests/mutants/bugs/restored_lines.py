@@ -168,8 +168,8 @@ BUGS: tuple[Bug, ...] = (
     ),
     _sql(
         "a line that waits counts as what it does not say",
-        "    SET kind = what, at = made, text = said, salt",
-        "    SET text = said, salt",
+        "SELECT what, made WHERE l.commitment = entry OR ours.says_line(said, what, made)\n",
+        "SELECT what, made WHERE ours.says_line(said, what, made) AND false\n",
     ),
     _sql(
         "a line of a time that lies ahead is added",
@@ -203,8 +203,8 @@ BUGS: tuple[Bug, ...] = (
     ),
     _sql(
         "a line that the backup has loses its login",
-        "THEN l.login ELSE '' END",
-        "THEN '' ELSE '' END",
+        "  WHERE l.id = line AND l.number IS NULL AND l.commitment = entry\n",
+        "  WHERE false AND l.id = line AND l.number IS NULL AND l.commitment = entry\n",
     ),
     _sql(
         "a recovery does not note the last step of an exit",
@@ -225,5 +225,15 @@ BUGS: tuple[Bug, ...] = (
         "confirmed.number <= last_before:",
         "False:",
         EXITS,
+    ),
+    _sql(
+        "a worker lets a line count as another kind when it is noted again",
+        "SELECT what, made WHERE l.commitment = entry OR ours.says_line(said, what, made)\n",
+        "SELECT what, made\n",
+    ),
+    _sql(
+        "a line that is noted again under another kind keeps it",
+        "WHERE l.commitment = entry OR ours.says_line(said, what, made)\n",
+        "WHERE l.commitment = entry\n",
     ),
 )
