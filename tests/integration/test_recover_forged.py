@@ -437,7 +437,7 @@ def test_lines_that_got_a_number_before_the_recovery_wait_again(
     assert verified(region, tmp_path, old)[1] > old[1] + 5
 
 
-def test_a_log_that_was_pruned_knows_what_its_lines_are(domicile: Domicile, tmp_path: Path) -> None:
+def test_a_log_that_was_pruned_knows_what_its_lines_are(domicile: Domicile) -> None:
     """Their root is computed from the tiles before the first line."""
     publisher(domicile).publish(note_lines(home(domicile), 600)[-1])
     domicile.pass_time(days=1500)
@@ -447,7 +447,7 @@ def test_a_log_that_was_pruned_knows_what_its_lines_are(domicile: Domicile, tmp_
     region = home(domicile)
     dump = Dump.of(domicile)
     signed = publisher(domicile).publish(note_lines(region, 3)[-1])
-    old, before = verified(region, tmp_path), entries(region)
+    before = entries(region)
     assert min(number or 0 for number in before) == 512
     dump.restore(domicile)
     with as_service(domicile) as connection:
@@ -461,8 +461,7 @@ def test_a_log_that_was_pruned_knows_what_its_lines_are(domicile: Domicile, tmp_
     recover_catalog(domicile)
 
     assert entries(home(domicile)) == before
-    publisher(domicile).publish(note_lines(home(domicile))[-1])
-    assert verified(home(domicile), tmp_path, old)[1] > old[1]
+    assert publisher(domicile).publish(note_lines(home(domicile))[-1]).size > signed.size + 5
 
 
 @pytest.mark.parametrize("known", [False, True], ids=["", "and a checkpoint of after it"])

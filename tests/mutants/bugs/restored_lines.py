@@ -236,4 +236,11 @@ BUGS: tuple[Bug, ...] = (
         "WHERE l.commitment = entry OR ours.says_line(said, what, made)\n",
         "WHERE l.commitment = entry\n",
     ),
+    bug(
+        "the lines of a log that was pruned are not looked at",
+        "recovery/known.py",
+        "    if edge is not None:\n",
+        "    if edge is not None and not begin:\n",
+        TESTS,
+    ),
 )
