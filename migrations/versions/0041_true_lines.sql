@@ -47,8 +47,8 @@ END $$;
 
 -- As in 0040, and a line that has its place already says what the log has there: any login may have
 -- added one with that commitment and another text. No text is restored that does not open it, and none
--- that does is replaced. Who added a line that is restored is not known: its login is empty. One of a time that lies ahead
--- is of now.
+-- that does is replaced; nor are kind and time of its line, but by those that it says. Who added a line
+-- that is restored is not known: its login is empty. One of a time that lies ahead is of now.
 CREATE OR REPLACE FUNCTION restore_log_line(
   line uuid, what text, made timestamptz, said text, salted bytea, entry bytea, place bigint
 ) RETURNS void
@@ -82,11 +82,7 @@ BEGIN
     INSERT INTO ours.log_line AS l (id, kind, at, text, salt, commitment, number, login)
     VALUES (line, what, made, said, salted, entry, place, '')
     ON CONFLICT (id) DO UPDATE
-    SET text = said, salt = salted, commitment = entry, number = place, login = '',
-      (kind, at) = (
-        SELECT what, made WHERE l.commitment = entry OR ours.says_line(said, what, made)
-        UNION ALL SELECT l.kind, l.at LIMIT 1
-      )
+    SET text = said, salt = salted, commitment = entry, number = place, login = ''
     WHERE l.number IS NULL AND (l.commitment = entry OR l.text = said);
     EXIT WHEN FOUND;
     line := encode(

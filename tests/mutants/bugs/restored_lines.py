@@ -167,11 +167,6 @@ BUGS: tuple[Bug, ...] = (
         "      AND (true OR",
     ),
     _sql(
-        "a line that waits counts as what it does not say",
-        "SELECT what, made WHERE l.commitment = entry OR ours.says_line(said, what, made)\n",
-        "SELECT what, made WHERE ours.says_line(said, what, made) AND false\n",
-    ),
-    _sql(
         "a line of a time that lies ahead is added",
         "  PERFORM ours.check_not_ahead(NEW.at - interval '1 day');\n",
         "",
@@ -225,16 +220,6 @@ BUGS: tuple[Bug, ...] = (
         "confirmed.number <= last_before:",
         "False:",
         EXITS,
-    ),
-    _sql(
-        "a worker lets a line count as another kind when it is noted again",
-        "SELECT what, made WHERE l.commitment = entry OR ours.says_line(said, what, made)\n",
-        "SELECT what, made\n",
-    ),
-    _sql(
-        "a line that is noted again under another kind keeps it",
-        "WHERE l.commitment = entry OR ours.says_line(said, what, made)\n",
-        "WHERE l.commitment = entry\n",
     ),
     bug(
         "the lines of a log that was pruned are not looked at",
