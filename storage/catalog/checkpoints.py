@@ -92,9 +92,9 @@ def newest(connection: Connection, trust: Trust) -> SignedRoot | None:
     return next(_signed(connection, trust), None)
 
 
-def newest_whole(connection: Connection, trust: Trust) -> SignedRoot | None:
-    """Return the newest checkpoint of which the catalog has the lines."""
-    return next(_signed(connection, trust, c.size <= log.following(connection)), None)
+def whole(connection: Connection, trust: Trust) -> list[SignedRoot]:
+    """Return the checkpoints that have no more lines than the catalog, the newest first."""
+    return list(_signed(connection, trust, c.size <= log.following(connection)))
 
 
 def of_size(connection: Connection, trust: Trust, size: int) -> SignedRoot | None:

@@ -117,6 +117,6 @@ def _queries(connection: Connection, at: Cutoffs) -> dict[str, list[Select[*tupl
             training.old(at.consents),
         ],
         "prune_ledger": [ledger.old(connection, at.entries)],
-        "prune_log": [log.to_forget(at.log)],
+        "prune_log": [log.to_forget(at.log, checkpoints.published_size(connection, at.trust))],
         "scrub": [scrubs.due(at.backends, at.now)],
     }

@@ -25,10 +25,10 @@ from storage.catalog import agreements
 from storage.catalog import tables as t
 from storage.catalog.counting import count_up_to
 from storage.catalog.tables import Moment
-from storage.model import Agreement, ExitKind, ExitState, LineKind, TenantExit
+from storage.model import Agreement, ExitKind, ExitState, TenantExit
 from storage.policy import ExitReason, current, has_lapsed
 
-c, s, gone, line = t.exit_choice.c, t.exit_step.c, t.tenant_removal.c, t.log_line.c
+c, s, gone = t.exit_choice.c, t.exit_step.c, t.tenant_removal.c
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +138,7 @@ def _agreements(connection: Connection, tenant: str) -> list[Agreement]:
 
 def _confirmed() -> tuple[Any, ...]:
     """SQL: the newest choice of its tenant, confirmed since the last recovery, and not begun."""
-    recovered = _recovered()
-    counts = or_(recovered.is_(None), s.at >= recovered)
+    counts = s.number > func.coalesce(_last_before_recovery(), 0)
     confirmed = exists().where(s.choice_id == c.id, s.step == "confirmation", counts)
     return _newest(), confirmed, ~_has("erasure")
 
@@ -153,9 +152,9 @@ def _lapsed(today: date) -> Any:  # noqa: ANN401 - a condition
     return or_(c.lapsed.is_not(None), now)
 
 
-def _recovered() -> Any:  # noqa: ANN401 - a scalar subquery
-    """SQL: when the catalog was recovered last."""
-    return select(func.max(line.at)).where(line.kind == LineKind.RECOVERY).scalar_subquery()
+def _last_before_recovery() -> Any:  # noqa: ANN401 - a scalar subquery
+    """SQL: the number of the last step when the last recovery of the catalog began."""
+    return select(t.catalog_info.c.last_exit_step).scalar_subquery()
 
 
 def _newest() -> Any:  # noqa: ANN401 - a condition
@@ -179,8 +178,8 @@ def _exit(
     ).all()
     newest = {step.step: step for step in steps}
     notice, confirmed = newest.get("notice"), newest.get("confirmation")
-    recovered = connection.scalar(select(_recovered()))
-    if confirmed is not None and recovered is not None and confirmed.at < recovered:
+    last_before = connection.scalar(select(_last_before_recovery())) or 0
+    if confirmed is not None and confirmed.number <= last_before:
         confirmed = None
     state = ExitState.CHOSEN if notice is None else ExitState.NOTIFIED
     if confirmed is not None:

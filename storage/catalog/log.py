@@ -6,11 +6,12 @@ in the log, and the checkpoint that holds it, come later: see ``storage.transpar
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from uuid import UUID
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     Connection,
     Integer,
@@ -155,6 +156,14 @@ def numbered(connection: Connection, start: int, limit: int | None = None) -> li
     return [_line(row) for row in connection.execute(query)]
 
 
+def all_numbered(connection: Connection, start: int, stop: int) -> Iterator[LogLine]:
+    """Yield the lines from a number to before another one, a batch at a time."""
+    while start < stop:
+        lines = numbered(connection, start, min(BATCH, stop - start))
+        yield from lines
+        start = (lines[-1].number or 0) + 1 if lines else stop
+
+
 def entries(connection: Connection, start: int) -> dict[int, bytes]:
     """Return the commitments of the lines from a number on, by their numbers."""
     rows = connection.execute(select(c.number, c.commitment).where(c.number >= start))
@@ -183,8 +192,14 @@ def any_waiting(connection: Connection) -> bool:
     return bool(connection.scalar(select(waiting().limit(1).exists())))
 
 
+def release(connection: Connection, numbers: Collection[int]) -> None:
+    """Let lines of a restored catalog wait for a number again."""
+    places = literal(list(numbers), ARRAY(BigInteger))
+    connection.execute(select(func.release_log_numbers(places)))
+
+
 def restore(connection: Connection, line: LogLine) -> None:
-    """Put back a line that a restored catalog lacks, with its number.
+    """Put back a line that a restored catalog lacks, or has with another text, with its number.
 
     It gets another id if that is the one of another line: its text may be forged.
     """
@@ -192,14 +207,18 @@ def restore(connection: Connection, line: LogLine) -> None:
     connection.execute(select(func.restore_log_line(*given)))
 
 
-def to_forget(before: datetime) -> Select[UUID]:
-    """SQL: lines from before a moment whose text is still there."""
-    return select(c.id).where(c.text.is_not(None), c.at < before, c.number.is_not(None))
+def to_forget(before: datetime, published: int) -> Select[UUID]:
+    """SQL: lines from before a moment whose text is still there.
+
+    ``published``: the size of the newest checkpoint on the backends. Other texts are in no object.
+    """
+    return select(c.id).where(c.text.is_not(None), c.at < before, c.number < published)
 
 
-def forget(connection: Connection, before: datetime, limit: int) -> int:
-    """Forget salt and text of a batch of lines from before a moment; return the count."""
-    return connection.scalar(select(func.forget_log_lines(before, limit))) or 0
+def forget(connection: Connection, before: datetime, limit: int, published: int) -> int:
+    """Forget salt and text of a batch of such lines; return the count."""
+    size = literal(published, BigInteger)
+    return connection.scalar(select(func.forget_log_lines(before, limit, size))) or 0
 
 
 def first_known(connection: Connection) -> int | None:
@@ -218,5 +237,5 @@ def _line(row: Row[*tuple[object, ...]]) -> LogLine:
         None if salt is None else bytes(salt),
         bytes(row.commitment),
         row.number,
-        row.login,
+        row.login or None,
     )

@@ -12,7 +12,8 @@ class Looked:
 
     ``openings``: how often, ``records``: how many of them were different. ``case`` and
     ``approved_by`` are of the grant; a tenant's own service has none. ``logins``: of the sessions
-    that added the lines, as the catalog knows them. The rest is what these sessions said.
+    that added the lines, as the catalog knows them; a line that a recovery brought back has none.
+    The rest is what these sessions said.
     """
 
     actor: str

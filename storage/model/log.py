@@ -39,7 +39,7 @@ class LogLine:
 
     ``text`` is canonical JSON, and None once it was forgotten. The log itself has only
     ``commitment``, which salt and text open. ``login``: of the session that added it, as the
-    catalog knows it.
+    catalog knows it. None: a recovery brought it back.
     """
 
     id: UUID

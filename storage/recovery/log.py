@@ -20,6 +20,7 @@ from storage.catalog.kinds import ObjectKind
 from storage.crypto.log import origin
 from storage.errors import InvalidRequest, LogInvalid
 from storage.model import LineKind, LogLine, utc
+from storage.recovery.known import newest_known
 from storage.recovery.log_objects import (
     Found,
     Loaded,
@@ -38,17 +39,12 @@ from storage.tlog.checkpoints import (
     open_checkpoint,
     verify_consistency,
 )
-from storage.tlog.commitments import Opening
+from storage.tlog.commitments import Opening, commit
 from storage.tlog.merkle import EMPTY_ROOT, consistency_path
 from storage.tlog.tiles import WIDTH, Tile, width_of
 from storage.tlog.tree import Read, rooted, stored_ranges
 from storage.tlog.verification import read_log
 from storage.transparency.reading import narrowed, reader
-
-_KEEP = (
-    "Keep every object on the backends and every backup of the catalog: together they prove it. "
-    "Find out which process went on with an older catalog."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,16 +105,11 @@ def restore(
         _check_continued(older, newest, read, checkpoints.minimum(connection))
     entries = _entries(read, newest, known.size)
     expected = dict(enumerate(entries, known.size))
-    for number, entry in sorted(log.entries(connection, known.size).items()):
-        if expected.get(number) != entry:
-            raise LogInvalid(
-                f"The log of {region.name} was forked: its catalog has another line "
-                f"{number} than the log on its backends.",
-                advice=_KEEP,
-            )
+    there = log.entries(connection, known.size)
+    log.release(connection, [n for n, entry in there.items() if expected.get(n) != entry])
     texts = _texts(region, scan(region, ObjectKind.LOG_LINES, known.size, names, silent), silent)
     # other lines may have had these numbers before the catalog was lost
-    openings = {(n, opening.entry): opening for each in texts for n, opening in _numbered(*each)}
+    openings = _by_entry(texts)
     for number, entry in expected.items():
         kept = openings.get((number, entry))
         log.restore(connection, _line(kept, entry, number, region.clock.now()))
@@ -141,6 +132,45 @@ def restore(
     return len(entries)
 
 
+def correct(
+    region: OpenRegion, connection: Connection, names: Collection[str], silent: set[str]
+) -> int:
+    """Let lines say what the log has there, where they say something else; return how many did.
+
+    Any login can have added one to a restored catalog, with the commitment of the true one.
+    """
+    now, minimum = region.clock.now(), checkpoints.minimum(connection)
+    lines = log.all_numbered(connection, minimum, log.following(connection))
+    false = {line.number or 0: line.commitment for line in lines if _is_false(line, now)}
+    if not false:
+        return 0
+    first, last = min(false), max(false)
+    objects = scan(region, ObjectKind.LOG_LINES, first, names, silent)
+    near = [each for each in objects if each.number <= last + log.BATCH]
+    openings = _by_entry(_texts(region, near, silent))
+    kept = [key for key in false.items() if key in openings]
+    for number, entry in kept:
+        log.restore(connection, _line(openings[number, entry], entry, number, now))
+    return len(kept)
+
+
+def _is_false(line: LogLine, now: datetime) -> bool:
+    """Tell whether a line says what its commitment does not, or counts as what it does not say."""
+    if line.text is None:
+        return False
+    if commit(line.salt or b"", line.text) != line.commitment:
+        return True
+    said = _said(line.text)
+    if said is None:
+        return False
+    _, kind, at = said
+    return line.kind is not kind or (line.at != at and at <= now)
+
+
+def _by_entry(texts: Sequence[tuple[Loaded, list[Opening]]]) -> dict[tuple[int, bytes], Opening]:
+    return {(n, opening.entry): opening for each in texts for n, opening in _numbered(*each)}
+
+
 def _check_continued(older: Checkpoint, newer: Checkpoint, read: Read, minimum: int) -> None:
     """Raise LogInvalid unless a log continues an older checkpoint, if it still can show that."""
     check_succession(older, newer)
@@ -154,7 +184,7 @@ def _known(region: OpenRegion, connection: Connection) -> Checkpoint:
 
     Any login may have added a later one, which the region did sign, to a restored catalog.
     """
-    known = checkpoints.newest_whole(connection, region.log_trust)
+    known = newest_known(region, connection)
     if known is None:
         return Checkpoint(origin(region.name), 0, EMPTY_ROOT)
     return Checkpoint(origin(region.name), known.size, known.root)
@@ -197,7 +227,7 @@ def _line(opening: Opening | None, entry: bytes, number: int, now: datetime) -> 
     """
     text, salt = (None, None) if opening is None else (opening.text, opening.salt)
     line, kind, at = _said(text or "{}") or (_unnamed(entry, number), LineKind.LOST, now)
-    return LogLine(line, kind, at, text, salt, entry, number)
+    return LogLine(line, kind, min(at, now), text, salt, entry, number)
 
 
 def _said(text: str) -> tuple[UUID, LineKind, datetime] | None:

@@ -34,7 +34,7 @@ from storage.events import in_order
 from storage.ledger.journal import Found, Read, open_found, replay
 from storage.model import LineKind, RecordId
 from storage.ports import ItemKind
-from storage.recovery.log import Ahead, look, restore
+from storage.recovery.log import Ahead, correct, look, restore
 from storage.recovery.reattach import reattach
 from storage.recovery.reconcile import Difference, by_partition, name_of, reconcile
 from storage.region import OpenRegion
@@ -68,8 +68,8 @@ class Report:
     expiry day: their records are lost and they will be purged. ``reattached``: records that were
     relocated since the backup, and that a manifest lists. ``lost``: records in the catalog whose
     bytes are gone; ``lost_records`` is their number. ``lines``: lines of the log that the catalog
-    lacked, which others may have seen. ``revoked``: grants that were in force in the backup, which
-    does not know what was revoked or used since.
+    lacked, or had with another text, which others may have seen. ``revoked``: grants that were in
+    force in the backup, which does not know what was revoked or used since.
     """
 
     region: str
@@ -100,6 +100,7 @@ def _examine(region: OpenRegion, connection: Connection) -> Report | None:
     identity.begin_recovery(connection)
     if ahead is not None:  # before the replay: a line that was numbered keeps its salt
         report.lines = _restore_log(region, connection, ahead, report.silent)
+    report.lines += correct(region, connection, names, report.silent)
     _replay(region, connection, found, report)
     reattached: set[UUID] = set()
     for partition in by_partition(reconcile(region, connection, names, report.silent)):

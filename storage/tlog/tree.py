@@ -117,11 +117,8 @@ def read_entries(read: Read, tile: Tile, hashes: Sequence[bytes]) -> list[bytes]
 
 def read_edge(read: Read, size: int, root: bytes) -> Edge:
     """Return the right edge of a tree. Raises LogInvalid if it does not have that root."""
-    levels: list[tuple[bytes, ...]] = []
-    for level in levels_of(size):
-        tile = _last(level, size)
-        levels.append(tuple(read_hashes(read, tile)) if tile.width else ())
-    edge = Edge(size, (), tuple(levels))
+    edge = believed_edge(read, size)
+    levels = edge.levels
     if edge.root != root:
         raise LogInvalid(
             f"The tiles at the right edge of the log, for {size} entries, do not have the root "
@@ -131,6 +128,16 @@ def read_edge(read: Read, size: int, root: bytes) -> Edge:
         return edge
     bundle = Tile("entries", size // WIDTH, size % WIDTH)
     return replace(edge, entries=tuple(read_entries(read, bundle, levels[0])))
+
+
+def believed_edge(read: Read, size: int) -> Edge:
+    """Return the right edge of a tree as its tiles are, without its bundle.
+
+    What is made of it has to be verified. Raises LogInvalid if a tile is missing.
+    """
+    last = (_last(level, size) for level in levels_of(size))
+    levels = (tuple(read_hashes(read, tile)) if tile.width else () for tile in last)
+    return Edge(size, (), tuple(levels))
 
 
 def find_edge(several: Several, size: int, root: bytes) -> Edge:

@@ -17,8 +17,8 @@ def prune(connection: Connection, trust: Trust, before: datetime, now: datetime)
     ``before``: texts of older lines are forgotten. What was published stays: the log still proves
     that it only grew, and to whoever kept text and salt, that the line is in it.
     """
-    done = log.forget(connection, before, _BATCH)
     size = checkpoints.published_size(connection, trust)
+    done = log.forget(connection, before, _BATCH, size)
     known = log.first_known(connection)
     forgotten = size if known is None else min(known, size)
     begin = forgotten // WIDTH * WIDTH

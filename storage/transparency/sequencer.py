@@ -31,13 +31,15 @@ from storage.objects.write import Contents, Done, Write, announce, announce_all,
 from storage.policy import Stage
 from storage.region import OpenRegion
 from storage.tlog.checkpoints import Checkpoint, sign_checkpoint
-from storage.tlog.commitments import Opening
+from storage.tlog.commitments import SALT, Opening
 from storage.tlog.notes import parse_note
 from storage.tlog.tree import Edge, append, find_edge
 from storage.transparency.packing import pack
 from storage.transparency.reading import several
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NO_SALT = bytes(SALT)
+"""For a line that was forgotten before it was sealed: what is sealed does not open its entry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +156,7 @@ class Sequencer:
         region, lines = self._region, batch.lines
         edge, files = append(self._edge_of(batch.before), [line.commitment for line in lines])
         tiles, ranges = pack(files)
-        openings = [Opening(line.salt or b"", line.text or "") for line in lines]
+        openings = [Opening(line.salt or _NO_SALT, line.text or "{}") for line in lines]
         texts = seal_openings(openings, batch.texts.id, region.roots, region.entropy)
         tree = Checkpoint(origin(region.name), edge.size, edge.root)
         note = sign_checkpoint(tree, region.log_keys[0]).decode()

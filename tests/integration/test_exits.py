@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from storage.catalog import exits, log
+from storage.catalog import exits, identity, log
 from storage.errors import CatalogUnavailable, ExitRefused, InvalidRequest, NotFound
 from storage.model import (
     Agreement,
@@ -458,6 +458,21 @@ def test_each_step_is_in_the_log(domicile: Domicile) -> None:
     assert '"confirmed_by":"bob"' in states[-1]
 
 
+def test_a_line_about_a_recovery_that_a_login_adds_stops_no_exit(domicile: Domicile) -> None:
+    """Whatever time it says: what counts is what the catalog noted itself."""
+    leaver(domicile)
+    settle(domicile)
+    region = home(domicile)
+    for later in (timedelta(hours=1), timedelta(days=365 * 7000)):
+        with region.catalog.begin() as connection:
+            at = region.clock.now() + later
+            log.append(connection, LineKind.RECOVERY, {}, at, region.entropy)
+
+    work(domicile, days=5)
+
+    assert len(erasures(domicile)) == 1
+
+
 def test_a_confirmation_from_before_a_recovery_does_not_count(domicile: Domicile) -> None:
     """An agreement may be lost with the catalog: people look again, and confirm again."""
     leaver(domicile)
@@ -465,7 +480,9 @@ def test_a_confirmation_from_before_a_recovery_does_not_count(domicile: Domicile
     region = home(domicile)
     domicile.pass_time(hours=1)
     with region.catalog.begin() as connection:
-        log.append(connection, LineKind.RECOVERY, {}, region.clock.now(), region.entropy)
+        identity.begin_recovery(connection)
+    with region.catalog.begin() as connection:
+        identity.accept(connection)
     work(domicile, days=5)
     assert erasures(domicile) == []
     (found,) = domicile.store.admin.exits.list("acme-eu")

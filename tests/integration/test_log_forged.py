@@ -1,13 +1,14 @@
 """Rows of the log that somebody with a login to the catalog has forged: they count for nothing."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from storage.catalog import checkpoints
+from storage.catalog import checkpoints, log
 from storage.catalog.checkpoints import SignedRoot
 from storage.cli.commands.status import show
 from storage.crypto.log import origin
@@ -18,7 +19,9 @@ from storage.testing import Domicile
 from storage.tlog.checkpoints import Checkpoint, sign_checkpoint
 from storage.tlog.notes import Note, parse_note, sign
 from storage.transparency.reading import reader
+from storage.workers.due import due
 from tests.support.actions import work
+from tests.support.catalogs.backups import Dump, recover_catalog
 from tests.support.catalogs.databases import as_role, catalog_of, with_urls
 from tests.support.inspect.stored import HOME, home
 from tests.support.logs import key
@@ -289,3 +292,70 @@ def test_the_status_says_that_rows_are_forged(
     show(status(domicile))
     told = " ".join(capsys.readouterr().out.split())
     assert "1 row of log_checkpoint that no key of the log has SIGNED" in told
+
+
+OLD = (
+    "INSERT INTO log_line (id, kind, at, text, salt, commitment) VALUES "
+    "(gen_random_uuid(), 'policy', '1970-01-02', '{}', decode(repeat('73', 32), 'hex'), "
+    "decode(repeat('44', 33), 'hex'))"
+)
+NUMBER = "SELECT number_log_lines(1000, NULL)"
+
+
+def texts(region: OpenRegion) -> list[str | None]:
+    """Return the texts of the lines that have a number, in their order."""
+    with region.catalog.begin() as connection:
+        return [line.text for line in log.numbered(connection, 0)]
+
+
+def test_no_text_is_forgotten_before_it_is_sealed(domicile: Domicile, tmp_path: Path) -> None:
+    """Whatever time a line says, whatever size a checkpoint, and whoever has the lease."""
+    publisher(domicile).publish(note_lines(home(domicile), 2)[-1])
+    domicile.pass_time(days=40)
+    as_service(domicile, OLD)
+    as_service(domicile, NUMBER)
+    forge(domicile, 1_000_000, ROOT, "x")
+    until = (domicile.clock.now() + timedelta(seconds=20)).isoformat()
+    as_service(domicile, f"UPDATE log_state SET holder = gen_random_uuid(), lease = '{until}'")  # noqa: S608
+    work(domicile)
+    assert texts(home(domicile))[-1] == "{}"
+
+    domicile.pass_time(hours=1)
+    publisher(domicile).publish(note_lines(home(domicile))[-1])
+    verified(home(domicile), tmp_path)
+    work(domicile)
+    assert "{}" not in texts(home(domicile))
+
+
+def test_what_is_not_sealed_is_not_due_to_be_forgotten(domicile: Domicile) -> None:
+    """Else a worker would look for it until somebody seals it."""
+    publisher(domicile).publish(note_lines(home(domicile), 2)[-1])
+    as_service(domicile, OLD)
+    as_service(domicile, NUMBER)
+    assert due(home(domicile))["prune_log"] == 0
+
+    publisher(domicile).publish(note_lines(home(domicile))[-1])
+    assert due(home(domicile))["prune_log"] == 1
+
+
+def test_a_text_that_was_forgotten_too_early_does_not_stop_the_log(
+    domicile: Domicile, tmp_path: Path
+) -> None:
+    """A worker of an older version may have done it, or a login of one that names any size."""
+    region = home(domicile)
+    publisher(domicile).publish(note_lines(region, 2)[-1])
+    as_service(domicile, OLD)
+    as_service(domicile, NUMBER)
+    with region.catalog.begin() as connection:
+        connection.execute(text("SET LOCAL ROLE domicile_worker"))
+        forget = "SELECT forget_log_lines('infinity', 9, 1000000)"
+        assert (connection.scalar(text(forget)) or 0) > 0
+    dump = Dump.of(domicile)
+
+    publisher(domicile).publish(note_lines(region)[-1])
+
+    seen = verified(region, tmp_path)
+    dump.restore(domicile)
+    recover_catalog(domicile)
+    publisher(domicile).publish(note_lines(home(domicile))[-1])
+    assert verified(home(domicile), tmp_path, seen)[1] > seen[1]

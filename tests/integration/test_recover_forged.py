@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import ProgrammingError
 
 from storage.catalog import checkpoints, log
 from storage.crypto.log import verifier
@@ -19,11 +20,12 @@ from storage.region import OpenRegion
 from storage.testing import Domicile
 from storage.tlog.commitments import commit
 from storage.tlog.tiles import Tile
+from tests.integration.test_recorded_reads import LOOK, person, put
 from tests.support.actions import erase, work
 from tests.support.catalogs.backups import Dump, recover_catalog
 from tests.support.catalogs.databases import as_role, catalog_of, with_urls
 from tests.support.holds import open_held, place_hold
-from tests.support.inspect.stored import home
+from tests.support.inspect.stored import HOME, home
 from tests.support.transparency import note_lines, publisher, verified
 
 SALT = b"s" * 32
@@ -390,3 +392,215 @@ def facts(line: LogLine) -> dict[str, object]:
     """Return what a line says, but for its id."""
     said: dict[str, object] = json.loads(line.text or "{}")
     return {name: value for name, value in said.items() if name != "line"}
+
+
+TAKE = "SELECT number_log_lines(1000, NULL)"
+KNOWN = text("INSERT INTO log_checkpoint VALUES (:size, :root, :note, now())")
+LONG_AGO = datetime(1970, 1, 2, tzinfo=UTC)
+
+
+def look_into(region: OpenRegion) -> UUID:
+    """Add the line about an opening."""
+    with region.catalog.begin() as connection:
+        said, now = {"actor": "counsel-1"}, region.clock.now()
+        return log.append(connection, LineKind.OPENING, said, now, region.entropy)
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["", "and a checkpoint of after it"])
+def test_lines_that_got_a_number_before_the_recovery_wait_again(
+    domicile: Domicile, tmp_path: Path, *, known: bool
+) -> None:
+    """Any login of a process can number lines in a catalog that was restored just now."""
+    region = home(domicile)
+    publisher(domicile).publish(note_lines(region, 2)[-1])
+    dump = Dump.of(domicile)
+    signed = publisher(domicile).publish(note_lines(region, 3)[-1])
+    old, before = verified(region, tmp_path), entries(region)
+    dump.restore(domicile)
+    with as_service(domicile) as connection:
+        for number in range(5):
+            at = LONG_AGO + timedelta(seconds=number)
+            said, entry = f'{{"forged":{number}}}', bytes([number] * 33)
+            row = {"id": uuid4(), "at": at, "said": said, "salt": SALT, "entry": entry}
+            connection.execute(ADD, row)
+        connection.execute(text(TAKE))
+        if known:
+            row = {"size": signed.size, "root": signed.root, "note": signed.note}
+            connection.execute(KNOWN, row)
+
+    recover_catalog(domicile)
+
+    region = home(domicile)
+    assert entries(region) == before
+    assert sum("forged" in (line.text or "") for line in waiting(region)) == 5
+    publisher(domicile).publish(note_lines(region)[-1])
+    assert verified(region, tmp_path, old)[1] > old[1] + 5
+
+
+def test_a_log_that_was_pruned_knows_what_its_lines_are(domicile: Domicile) -> None:
+    """Their root is computed from the tiles before the first line."""
+    publisher(domicile).publish(note_lines(home(domicile), 600)[-1])
+    domicile.pass_time(days=1500)
+    publisher(domicile).publish(note_lines(home(domicile))[-1])
+    for _ in range(3):
+        work(domicile, hours=1)
+    region = home(domicile)
+    dump = Dump.of(domicile)
+    signed = publisher(domicile).publish(note_lines(region, 3)[-1])
+    before = entries(region)
+    assert min(number or 0 for number in before) == 512
+    dump.restore(domicile)
+    with as_service(domicile) as connection:
+        for _ in range(5):
+            row = {"id": uuid4(), "at": LONG_AGO, "said": "{}", "salt": SALT, "entry": bytes(33)}
+            connection.execute(ADD, row)
+        connection.execute(text(TAKE))
+        row = {"size": signed.size, "root": signed.root, "note": signed.note}
+        connection.execute(KNOWN, row)
+
+    recover_catalog(domicile)
+
+    assert entries(home(domicile)) == before
+    assert publisher(domicile).publish(note_lines(home(domicile))[-1]).size > signed.size + 5
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["", "and a checkpoint of after it"])
+@pytest.mark.parametrize(
+    "how",
+    ["another text", "its text under another kind", "waiting", "waiting, with another salt"],
+)
+def test_a_line_with_a_true_commitment_says_what_the_log_has(
+    domicile: Domicile, how: str, *, known: bool
+) -> None:
+    """Commitments are public. Who takes the places of lines with them hides nothing."""
+    region = home(domicile)
+    publisher(domicile).publish(note_lines(region, 2)[-1])
+    dump = Dump.of(domicile)
+    signed = publisher(domicile).publish(look_into(region))
+    true, before = numbered(region), opening(region)
+    dump.restore(domicile)
+    with as_service(domicile) as connection:
+        lacked = true[len(log.numbered(connection, 0)) :]
+        for count, line in enumerate(lacked):
+            said, salt, entry = line.text or "", line.salt or b"", line.commitment
+            if how == "waiting, with another salt":
+                salt, entry = SALT, commit(SALT, said)
+            elif how != "its text under another kind":
+                said, salt = "{}", SALT
+            at = LONG_AGO + timedelta(seconds=count)
+            row = {"id": line.id, "at": at, "said": said, "salt": salt, "entry": entry}
+            connection.execute(ADD, row)
+        if not how.startswith("waiting"):
+            connection.execute(text(TAKE))
+        if known:
+            row = {"size": signed.size, "root": signed.root, "note": signed.note}
+            connection.execute(KNOWN, row)
+
+    recover_catalog(domicile)
+
+    after = opening(home(domicile))
+    assert (after.number, after.text, after.at) == (before.number, before.text, before.at)
+    assert entries(home(domicile)) == {line.number: line.commitment for line in true}
+
+
+def test_a_text_of_a_line_that_nobody_has_is_not_made_up(domicile: Domicile) -> None:
+    """What a login says instead goes; only the place of the line is known."""
+    region = home(domicile)
+    publisher(domicile).publish(note_lines(region, 2)[-1])
+    dump = Dump.of(domicile)
+    publisher(domicile).publish(look_into(region))
+    before = opening(region)
+    for backend in domicile.backends.values():
+        for item in list(backend.scan("log_lines/")):
+            backend.purge(item.key)
+    dump.restore(domicile)
+    with as_service(domicile) as connection:
+        row = {"id": before.id, "at": LONG_AGO, "said": "{}", "salt": SALT}
+        connection.execute(ADD, row | {"entry": before.commitment})
+        connection.execute(text(TAKE))
+
+    recover_catalog(domicile)
+
+    after = numbered(home(domicile))[-1]
+    assert (after.kind, after.text) == (LineKind.LOST, None)
+
+
+def test_a_worker_cannot_restore_what_the_log_does_not_have(domicile: Domicile) -> None:
+    """Even in a recovery, a text goes only with its commitment, and over no true one."""
+    region = home(domicile)
+    publisher(domicile).publish(note_lines(region, 2)[-1])
+    before = numbered(region)
+    restore = text(
+        "SELECT restore_log_line(:id, :kind, now(), :said, :salt, :entry, :number)"
+    ).bindparams(id=uuid4(), kind="export", salt=SALT, entry=before[-1].commitment)
+    with region.catalog.begin() as connection:
+        connection.execute(text("UPDATE catalog_info SET identity = NULL"))
+        connection.execute(text("SET LOCAL ROLE domicile_worker"))
+        with pytest.raises(ProgrammingError, match="does not open"), connection.begin_nested():
+            connection.execute(restore, {"said": "{}", "number": 9})
+        connection.execute(restore, {"said": None, "number": before[-1].number})
+        true = {"said": before[-1].text, "salt": before[-1].salt, "number": before[-1].number}
+        connection.execute(restore, true)
+        assert log.numbered(connection, 0) == before
+
+        last = before[-1]
+        again = {"said": last.text, "salt": last.salt, "number": last.number}
+        kept: dict[str, object] = {"id": last.id, "number": last.number}
+        for given in ({**kept, "said": None}, kept | again, _other_salt(last, kept)):
+            connection.execute(text("SELECT release_log_numbers(ARRAY[:number])"), kept)
+            connection.execute(restore, given)
+            (now,) = log.numbered(connection, last.number or 0)
+            assert (now.id, now.kind, now.at, now.text) == (last.id, last.kind, last.at, last.text)
+        connection.rollback()
+
+
+def _other_salt(line: LogLine, kept: dict[str, object]) -> dict[str, object]:
+    """Return what restores a line as if it had been noted again."""
+    return kept | {"said": line.text, "salt": SALT, "entry": commit(SALT, line.text or "")}
+
+
+def test_a_line_of_a_time_that_lies_ahead_comes_back_as_of_now(domicile: Domicile) -> None:
+    """Else neither its text nor those after it would ever be forgotten."""
+    region = home(domicile)
+    publisher(domicile).publish(*note_lines(region))
+    dump = Dump.of(domicile)
+    forge(domicile, of("9998-01-01T00:00+00:00"))
+    publisher(domicile).publish(*note_lines(region))
+    before = entries(region)
+    dump.restore(domicile)
+
+    recover_catalog(domicile)
+
+    region = home(domicile)
+    assert entries(region) == before
+    assert max(line.at for line in numbered(region)) <= region.clock.now()
+
+
+def test_a_line_that_is_restored_has_no_login(domicile: Domicile) -> None:
+    """Not that of who recovers: it did not look into anything."""
+    record = put(domicile)
+    dump = Dump.of(domicile)
+    person(domicile).get(record, purpose=LOOK)
+    assert opening(home(domicile)).login == "postgres"
+    dump.restore(domicile)
+
+    recover_catalog(domicile)
+
+    (line,) = domicile.store.admin.log.lines(HOME, kind=LineKind.OPENING)
+    assert line.login is None
+    now, day = domicile.clock.now(), timedelta(days=1)
+    report = domicile.store.admin.access.report(HOME, since=now - day, until=now + day)
+    assert [one.logins for one in report.looked] == [()]
+
+
+def test_a_line_that_the_backup_has_keeps_its_login(domicile: Domicile) -> None:
+    """Also if it waited for its number then."""
+    region = home(domicile)
+    line = look_into(region)
+    dump = Dump.of(domicile)
+    publisher(domicile).publish(line)
+    dump.restore(domicile)
+
+    recover_catalog(domicile)
+
+    assert opening(home(domicile)).login == "postgres"

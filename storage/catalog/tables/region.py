@@ -32,6 +32,7 @@ catalog_info = Table(
     # backends whose ledger has not been read since a restore
     Column("unread", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     Column("declared", Text),  # the transaction in which the last recovery began
+    Column("last_exit_step", BigInteger),  # the last step of an exit when it began
     CheckConstraint("id = 1", name="catalog_info_one_row"),
 )
 

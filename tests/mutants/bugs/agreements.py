@@ -1,6 +1,6 @@
 """Bugs in what is recorded of agreements, in what they permit, and in the end of a contract."""
 
-from tests.mutants.bugs.bug import Bug, bug
+from tests.mutants.bugs.bug import Bug, bug, in_function
 
 POLICY = "tests/unit/test_agreements_policy.py"
 HISTORY = "tests/integration/test_agreements.py"
@@ -14,7 +14,7 @@ def _sql(name: str, old: str, new: str, *tests: str) -> Bug:
 
 
 def _lapse(name: str, old: str, new: str, *tests: str) -> Bug:
-    return Bug(name, "migrations/versions/0039_choices_lapse.sql", old, new, tests or (SQL,))
+    return in_function(name, old, new, *(tests or (SQL,)))
 
 
 def _stays(name: str, old: str, new: str) -> Bug:
@@ -318,8 +318,8 @@ BUGS: tuple[Bug, ...] = (
     ),
     _lapse(
         "a confirmation from before a recovery counts",
-        "WHERE l.kind = 'recovery' AND l.at > s.at",
-        "WHERE false",
+        "      AND s.number > coalesce((SELECT max(last_exit_step) FROM ours.catalog_info), 0)\n",
+        "",
     ),
     _sql(
         "a replaced choice is carried out",

@@ -16,7 +16,10 @@ HEADS = (
     f"remove_tenant(whose text) RETURNS void\n{PL}",
     f"entry bytea, place bigint\n) RETURNS void\n{PL}",
     "forgettable_before() RETURNS timestamptz LANGUAGE sql\n",
-    f"forget_log_lines(before timestamptz, most integer) RETURNS integer\n{PL}",
+    (
+        "forget_log_lines(before timestamptz, most integer, signed bigint DEFAULT NULL)\n"
+        f"RETURNS integer\n{PL}"
+    ),
     f"number_log_lines(most integer, signed bigint DEFAULT NULL) RETURNS void\n{PL}",
     f"prune_log(before bigint) RETURNS void\n{PL}",
     "next_log_number() RETURNS bigint LANGUAGE sql\n",

@@ -157,10 +157,11 @@ BUGS: tuple[Bug, ...] = (
         "BEGIN\n",
         "tests/integration/test_hold_people_sql.py",
     ),
-    _sql(
+    in_function(
         "a recovery is over in the transaction in which it began",
         "  ELSIF was AND NOT continues AND NEW.declared = here THEN\n",
         "  ELSIF false THEN\n",
+        TESTS,
     ),
     _sql("a line of long ago counts", " AND ours.is_recent(at)\n", "\n"),
     _sql("a line that nobody can read counts", "      AND ours.is_readable(own.text::json)\n", ""),

@@ -1,14 +1,17 @@
 """Bugs by which a line of the log is not brought back, or another one takes its place."""
 
-from tests.mutants.bugs.bug import Bug, bug
+from tests.mutants.bugs.bug import Bug, bug, in_function
 
 TESTS = "tests/integration/test_recover_forged.py"
+LINES = "tests/integration/test_log_sql.py"
+EXITS = "tests/integration/test_exits.py"
+DECISIONS = "tests/integration/test_exit_decisions.py"
 TREE = "tests/unit/test_tlog_tree.py"
 LOG = "recovery/log.py"
 
 
-def _sql(name: str, old: str, new: str) -> Bug:
-    return Bug(name, "migrations/versions/0040_restored_lines.sql", old, new, (TESTS,))
+def _sql(name: str, old: str, new: str, *tests: str) -> Bug:
+    return in_function(name, old, new, *(tests or (TESTS,)))
 
 
 BUGS: tuple[Bug, ...] = (
@@ -21,8 +24,8 @@ BUGS: tuple[Bug, ...] = (
     _sql("a line that was noted again is there twice", " OR l.text = said);", ");"),
     _sql(
         "a line of a batch that was begun is brought back twice",
-        "WHERE l.number = place AND l.commitment = entry)",
-        "WHERE l.number = place AND l.commitment = entry AND l.id = line)",
+        "l WHERE l.number = place AND l.commitment = entry) THEN\n",
+        "l WHERE l.number = place AND l.commitment = entry AND l.id = line) THEN\n",
     ),
     _sql(
         "a line gets a number that a checkpoint has",
@@ -46,8 +49,8 @@ BUGS: tuple[Bug, ...] = (
     bug(
         "a checkpoint hides that its lines are lacking",
         LOG,
-        "checkpoints.newest_whole(",
-        "checkpoints.newest(",
+        "newest_known(region, connection)",
+        "checkpoints.newest(connection, region.log_trust)",
         TESTS,
     ),
     bug("a deep text stops a recovery", LOG, " RecursionError,", "", TESTS),
@@ -106,6 +109,123 @@ BUGS: tuple[Bug, ...] = (
         "catalog/log.py",
         "    return text == line.text and",
         "    return False and",
+        TESTS,
+    ),
+    bug(
+        "a checkpoint hides that its lines are others",
+        "recovery/known.py",
+        "        if (edge.size, edge.root) == (root.size, root.root):\n",
+        "        if edge.size == root.size:\n",
+        TESTS,
+    ),
+    bug(
+        "a number that a login gave stops a recovery",
+        LOG,
+        "    log.release(connection, [n",
+        "    _ = (connection, [n",
+        TESTS,
+    ),
+    bug(
+        "a line below a checkpoint says what a login wrote",
+        "recovery/recover.py",
+        "    report.lines += correct(region, connection, names, report.silent)\n",
+        "",
+        TESTS,
+    ),
+    bug(
+        "a line counts as what it does not say",
+        LOG,
+        "    return line.kind is not kind or (line.at != at and at <= now)\n",
+        "    return False\n",
+        TESTS,
+    ),
+    bug(
+        "a line of another text is believed",
+        LOG,
+        '    if commit(line.salt or b"", line.text) != line.commitment:\n        return True\n',
+        '    if commit(line.salt or b"", line.text) != line.commitment:\n        return False\n',
+        TESTS,
+    ),
+    _sql(
+        "a line above a checkpoint says what a login wrote",
+        "      AND (ours.line_commitment(l.salt, l.text) <> entry OR",
+        "      AND (false OR",
+    ),
+    _sql(
+        "a line counts as what it does not say, in its place",
+        " OR ours.says_line(said, what, made));\n",
+        ");\n",
+    ),
+    _sql(
+        "a worker restores a text that is not that of the line",
+        "IF said IS NOT NULL AND ours.line_commitment(salted, said) <> entry THEN",
+        "IF false THEN",
+    ),
+    _sql(
+        "a worker restores no text over a true one",
+        "      AND (ours.line_commitment(l.salt, l.text) <> entry OR",
+        "      AND (true OR",
+    ),
+    _sql(
+        "a line of a time that lies ahead is added",
+        "  PERFORM ours.check_not_ahead(NEW.at - interval '1 day');\n",
+        "",
+        LINES,
+    ),
+    _sql(
+        "a line of a time that lay ahead stays so",
+        "UPDATE log_line SET at = clock_timestamp() WHERE at",
+        "UPDATE log_line SET at = at WHERE at",
+        LINES,
+    ),
+    _sql(
+        "a line of a time that lies ahead is restored as such",
+        "      made := clock_timestamp();\n",
+        "      made := made;\n",
+        LINES,
+    ),
+    bug(
+        "a line of a time that lies ahead comes back as such",
+        LOG,
+        "min(at, now), text, salt",
+        "at, text, salt",
+        TESTS,
+    ),
+    _sql(
+        "a line that is restored has the login of who recovers",
+        "VALUES (line, what, made, said, salted, entry, place, '')",
+        "VALUES (line, what, made, said, salted, entry, place, session_user)",
+    ),
+    _sql(
+        "a line that the backup has loses its login",
+        "  WHERE l.id = line AND l.number IS NULL AND l.commitment = entry\n",
+        "  WHERE false AND l.id = line AND l.number IS NULL AND l.commitment = entry\n",
+    ),
+    _sql(
+        "a recovery does not note the last step of an exit",
+        "    NEW.last_exit_step := (SELECT max(number) FROM ours.exit_step);\n",
+        "    NULL;\n",
+        EXITS,
+    ),
+    bug(
+        "a confirmation from before a recovery is due",
+        "catalog/exits.py",
+        "    counts = s.number > func.coalesce(_last_before_recovery(), 0)\n",
+        "    counts = s.number > 0\n",
+        DECISIONS,
+    ),
+    bug(
+        "a confirmation from before a recovery is shown",
+        "catalog/exits.py",
+        "confirmed.number <= last_before:",
+        "False:",
+        EXITS,
+    ),
+    bug(
+        "the lines of a log that was pruned are not looked at",
+        "recovery/known.py",
+        "    if edge is not None:\n",
+        "    if edge is not None and not begin:\n",
         TESTS,
     ),
 )

@@ -116,4 +116,24 @@ BUGS: tuple[Bug, ...] = (
         "line.number < 0",
         FILES,
     ),
+    in_function(
+        "a text is forgotten before it is sealed",
+        "at < ours.forgettable_before() AND number < signed\n",
+        "at < ours.forgettable_before() AND number < 1000000\n",
+        FORGED,
+    ),
+    bug(
+        "what is not sealed is due to be forgotten",
+        "catalog/log.py",
+        "c.at < before, c.number < published)",
+        "c.at < before, c.number.is_not(None))",
+        FORGED,
+    ),
+    bug(
+        "a text that was forgotten too early stops the log",
+        "transparency/sequencer.py",
+        'Opening(line.salt or _NO_SALT, line.text or "{}")',
+        'Opening(line.salt or b"", line.text or "")',
+        FORGED,
+    ),
 )
