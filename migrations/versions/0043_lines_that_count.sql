@@ -1,4 +1,4 @@
--- 0043_true_lines.py runs this file with the schema of the catalog in the place of "ours".
+-- 0043_lines_that_count.py runs this file with the schema of the catalog in the place of "ours".
 
 -- Whether a line has a time of now. The text of one from long ago may be forgotten at once.
 CREATE FUNCTION is_recent(given timestamptz) RETURNS boolean LANGUAGE sql

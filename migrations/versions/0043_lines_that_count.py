@@ -1,7 +1,7 @@
 """Count a line about a change only if it can be read, is of now, and says all of the change.
 
 Revision: 0043
-Follows: 0040
+Follows: 0041
 
 The functions are in a file of SQL beside this one.
 """
@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision: str = "0043"
-down_revision: str | None = "0040"
+down_revision: str | None = "0041"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
@@ -25,7 +25,7 @@ REPLACED = ("is_said", "said_terms", "note_terms")
 
 def upgrade() -> None:
     """Replace the functions that look for a line."""
-    _run(Path(__file__).with_name("0043_true_lines.sql").read_text())
+    _run(Path(__file__).with_name("0043_lines_that_count.sql").read_text())
 
 
 def downgrade() -> None:
