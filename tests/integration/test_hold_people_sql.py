@@ -238,7 +238,7 @@ class TestCovering:
         """It keeps that; but who confirms it reads "one subject", and who grants under it."""
         more: dict[str, object] = {"tenant": "acme", "scope": scope}
         more |= {"sought": [f"\\x{value}" for value in sought]}
-        hold = placed(people, **more)
+        hold = placed(people, "alice", **more)
 
         assert people.do("bob", CONFIRM, id=hold) == why
 
