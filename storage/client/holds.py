@@ -84,7 +84,7 @@ class Holds:
         """Request that a hold lets go parts of what it covers, and only these.
 
         Another person puts it into force with ``approve``. ``why`` is a short text for the record.
-        Raises HoldRefused, or UnknownTenant.
+        Raises HoldRefused.
         """
         check_carve_outs(carve_outs)
         if not carve_outs:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from storage.catalog import hold_changes, holds, roster, tenants
+from storage.catalog import hold_changes, holds, roster
 from storage.errors import NotFound
 from storage.events import (
     Approved,
@@ -49,18 +49,12 @@ def request(
     document: str | None = None,
     permitted: bool | None = None,
 ) -> HoldChange:
-    """Request a change as the person of this login.
-
-    Raises HoldRefused, NotFound, and UnknownTenant if it names a tenant that the region has not.
-    """
+    """Request a change as the person of this login. Raises HoldRefused or NotFound."""
 
     def work(connection: Connection) -> HoldChange:
         known, person = _look(region, connection, hold)
         now = region.clock.now()
         may_change(known, person, now.date()).demand()
-        for part in carve_outs:
-            for tenant in part.tenants:
-                tenants.check_known(connection, tenant)
         new = HoldChange(
             id=region.new_uuid(now),
             hold=hold,

@@ -264,13 +264,17 @@ class TestReadable:
         ],
     )
     def test_a_hold(self, people: People, field: str, value: object) -> None:
-        """Also one that is inserted past the function, as older code does."""
+        """Whatever the function is given."""
         new = json.dumps(json.loads(new_hold(uuid4())) | {field: value})
 
         assert people.do("alice", PLACE, new=new) == "hold_readable"
-        if field in {"placed", "review"}:
-            insert = PLACE_AS_BEFORE.replace("now(), now()", f"'{value}', '{value}'")
-            assert people.do("alice", insert, id=uuid4()) == "hold_readable"
+
+    @pytest.mark.parametrize("dates", ["'-infinity', now()", "now(), 'infinity'"])
+    def test_a_hold_that_is_inserted(self, people: People, dates: str) -> None:
+        """Past the function, as older code does."""
+        insert = PLACE_AS_BEFORE.replace("now(), now()", dates)
+
+        assert people.do("alice", insert, id=uuid4()) == "hold_readable"
 
     @pytest.mark.parametrize(
         "part",

@@ -244,9 +244,9 @@ BUGS: tuple[Bug, ...] = (
     ),
     bug(
         "a narrowing names a tenant that is not there",
-        "ledger/hold_changes.py",
-        "                tenants.check_known(connection, tenant)\n",
-        "                pass\n",
+        "cli/commands/hold_change.py",
+        "            store.admin.tenants.get(name)\n",
+        "            pass\n",
         COMMANDS,
     ),
     bug(
