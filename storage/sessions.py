@@ -15,7 +15,7 @@ ASK_AGAIN: Final = 5.0
 class Session:
     """Whether the login of this process is that of a person of the roster. Thread-safe.
 
-    It is once the roster has named it for a person, and stays so while an entry says that.
+    It is once the roster has named it for a person, and stays so when those entries are forgotten.
     """
 
     def __init__(self, local: Callable[[], float]) -> None:

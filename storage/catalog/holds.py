@@ -38,7 +38,7 @@ from storage.catalog import tables as t
 from storage.catalog.counting import count_up_to
 from storage.catalog.hold_predicate import covered, in_account
 from storage.events import NewHold
-from storage.model import ErasureState, ExpiringDay, Hold, ScopeKind
+from storage.model import ErasureState, ExpiringDay, Hold, ScopeKind, count_named
 
 COUNTED = 10_000
 """Records are counted up to this; it means that many or more."""
@@ -330,6 +330,7 @@ def show(connection: Connection, region: str, ids: Sequence[UUID]) -> list[Hold]
             changes_waiting=waiting.get(x.id, 0),
             released=x.released,
             released_why=x.released_why,
+            named=count_named(ScopeKind(x.scope), x.match_values or ()),
         )
         for x in rows
     ]

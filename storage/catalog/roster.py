@@ -29,7 +29,7 @@ from storage.catalog import tables as t
 from storage.catalog.tables import Moment
 from storage.model import STAFF, ActorKind, RosterEntry, RosterSpec
 
-r = t.roster.c
+r, f = t.roster.c, t.former_login.c
 
 
 def own(connection: Connection) -> None:
@@ -85,7 +85,9 @@ def of_session(connection: Connection) -> RosterEntry | None:
 def session(connection: Connection) -> tuple[str | None, str]:
     """Return the person whose login this session began with, if it is one's, and the login."""
     person = select(r.actor).where(r.login == func.session_user(), r.kind.in_(STAFF)).limit(1)
-    row = connection.execute(select(person.scalar_subquery(), func.session_user())).one()
+    former = select(f.actor).where(f.login == func.session_user())
+    found = func.coalesce(person.scalar_subquery(), former.scalar_subquery())
+    row = connection.execute(select(found, func.session_user())).one()
     return row[0], row[1]
 
 

@@ -17,7 +17,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from storage.model import RecordId
+from storage.model import RecordId, ScopeKind
+from storage.text import plural
 
 Cell = str | Text
 _UNLIMITED = 10_000  # columns: nothing is wrapped in a pipe or a file
@@ -105,6 +106,11 @@ def format_time(at: datetime | None, *, never: str = "-") -> str:
 def format_minute(at: datetime | None, *, never: str = "-") -> str:
     """Return ``2026-03-01 12:00``, for a column whose head says UTC."""
     return f"{at:%Y-%m-%d %H:%M}" if at is not None else never
+
+
+def format_named(kind: ScopeKind, count: int) -> str:
+    """Return ``one subject``, ``3 subjects``."""
+    return f"one {kind}" if count == 1 else plural(count, kind)
 
 
 def visible(text: str) -> str:

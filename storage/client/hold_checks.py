@@ -32,7 +32,7 @@ def check_hold(spec: object) -> None:
         check_note(f"{what} of a hold", getattr(spec, what))
     if not _matches(JURISDICTION, spec.authority_jurisdiction):
         raise InvalidRequest(
-            "authority_jurisdiction must be a jurisdiction.", advice="Pass its code, such as EU."
+            "The jurisdiction of the authority must be its code.", advice="Give one such as EU."
         )
     check_document(spec.document)
     if not is_date(spec.review):

@@ -29,7 +29,7 @@ def confirm(region: OpenRegion, hold: UUID) -> Hold:
     A confirmed hold stays as it is. Raises HoldRefused, NotFound, and what ``commit_event`` raises.
     """
     known, person = _known(region, hold)
-    if known.confirmed is not None:
+    if known.confirmed is not None and known.released is None:
         return known
     now = region.clock.now()
     may_confirm(known, person, now.date()).demand()

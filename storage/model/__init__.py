@@ -48,7 +48,7 @@ from storage.model.placement import Explanation, PlacementReason, Replica, Repli
 from storage.model.posture import Posture, PostureFinding, PostureState
 from storage.model.purposes import ConsentFacts, EpochFacts, PurposeExplanation
 from storage.model.records import NewRecord, Origin, PutFailure, PutResult, Record, RecordInfo
-from storage.model.scopes import Scope, ScopeKind
+from storage.model.scopes import Scope, ScopeKind, count_named
 from storage.model.status import (
     BackendState,
     LeavingState,
@@ -166,6 +166,7 @@ __all__ = [
     "UnreadableLine",
     "Use",
     "Verdict",
+    "count_named",
     "in_utc",
     "utc",
 ]

@@ -78,6 +78,8 @@ class Hold:
     ``sponsor``: the person who stands for it, by id in the roster: who placed it or, if that was a
     process, who confirmed it first. ``confirmed``: when a second person confirmed it, which is due
     by ``confirm_by``. ``decision``: the newest one. ``carve_outs``: what it does not keep.
+    ``named``: how many records, subjects or groups its scope names, at least. Only raw SQL places
+    a hold on more than one, and nobody confirms it.
     """
 
     id: UUID
@@ -105,6 +107,7 @@ class Hold:
     changes_waiting: int
     released: datetime | None
     released_why: str | None = field(repr=False)
+    named: int = 1
 
 
 class ChangeKind(StrEnum):

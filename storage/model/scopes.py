@@ -1,5 +1,7 @@
 """What an erasure or a legal hold covers."""
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Self
@@ -17,6 +19,18 @@ class ScopeKind(StrEnum):
     ACCOUNT = "account"
     REGION = "region"
     CLASS = "class"  # what its retention ended of a class: nobody requests such an erasure
+
+
+def count_named(kind: ScopeKind, sought: Iterable[bytes]) -> int:
+    """Return how many records, subjects or groups these values are of, at least.
+
+    A name has one pseudonym under each version of the key, which is its first byte.
+    """
+    if kind is ScopeKind.RECORD:
+        return len(set(sought))
+    if kind in {ScopeKind.SUBJECT, ScopeKind.GROUP}:
+        return max(Counter(value[:1] for value in set(sought)).values(), default=0)
+    return 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from storage.model import (
     RosterSpec,
     TenantSpec,
     Trait,
+    count_named,
 )
 
 
@@ -52,6 +53,7 @@ class GrantReason(StrEnum):
     HOLD_WITHOUT_LEGAL = "hold_without_legal"
     HOLD_NOT_IN_FORCE = "hold_not_in_force"
     CASE_MISSING = "case_missing"
+    WIDER_THAN_SAID = "wider_than_said"
     # approvals
     APPROVER_IS_REQUESTER = "approver_is_requester"
     APPROVER_IS_USER = "approver_is_user"
@@ -143,6 +145,10 @@ _TEXTS: Final[Mapping[GrantReason, tuple[str, str]]] = {  # what happened and wh
     GrantReason.CASE_MISSING: (
         "A grant for this purpose needs a case.",
         "Give your reference of the case; no personal data.",
+    ),
+    GrantReason.WIDER_THAN_SAID: (
+        "The grant would open more than the one record, subject or group that it says.",
+        "Request one for each, or one for any record of the tenant.",
     ),
     GrantReason.APPROVER_IS_REQUESTER: (
         "You requested this grant, so you cannot approve it.",
@@ -284,6 +290,7 @@ def may_approve(grant: Grant, approver: RosterEntry | None, now: datetime) -> Gr
     if approver is None or not _person(approver, now.date()):
         return Granting((GrantReason.LOGIN_NOT_IN_FORCE,))
     against = {
+        GrantReason.WIDER_THAN_SAID: count_named(grant.scope, grant.sought) > 1,
         GrantReason.APPROVER_IS_REQUESTER: approver.actor == grant.requester,
         GrantReason.APPROVER_IS_USER: approver.actor == grant.actor,
         GrantReason.REVOKED: grant.revoked is not None,

@@ -28,6 +28,7 @@ class HoldReason(StrEnum):
     PERSON_NOT_IN_FORCE = "person_not_in_force"
     CONFIRMER_STANDS_FOR_IT = "confirmer_stands_for_it"
     APPROVER_REQUESTED_IT = "approver_requested_it"
+    WIDER_THAN_SAID = "wider_than_said"
     NOT_A_PROCESS = "not_a_process"
     NOT_RECOVERING = "not_recovering"
 
@@ -64,6 +65,10 @@ _TEXTS: Final[Mapping[HoldReason, tuple[str, str]]] = {  # what happened and why
     HoldReason.APPROVER_REQUESTED_IT: (
         "You requested this change, so you cannot approve it.",
         "Ask somebody else of the roster.",
+    ),
+    HoldReason.WIDER_THAN_SAID: (
+        "The hold covers more than the one record, subject or group that it says.",
+        "Place one for each, and release this one: domicile hold release",
     ),
     HoldReason.NOT_A_PROCESS: (
         "The login of a person replays nothing from the ledger.",
@@ -146,6 +151,8 @@ def may_confirm(hold: Hold, person: RosterEntry | None, today: date) -> Holding:
         return Holding(HoldReason.HOLD_RELEASED)
     if person.actor == hold.sponsor:
         return Holding(HoldReason.CONFIRMER_STANDS_FOR_IT)
+    if hold.named > 1:
+        return Holding(HoldReason.WIDER_THAN_SAID)
     return Holding(HoldReason.ALLOWED)
 
 

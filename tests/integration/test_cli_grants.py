@@ -13,10 +13,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from storage.cli import terminal
 from storage.cli.approver_keys import public_key, read_key
+from storage.cli.commands.grant import _covers
 from storage.cli.exit_codes import Exit
 from storage.crypto.root import split
 from tests.support.catalogs.databases import HOME
 from tests.support.cli_harness import CommandLine
+from tests.support.keyservice.permits import unsigned
 from tests.support.people_cli import ENTRY, SINCE, Person, people
 
 __all__ = ["people"]
@@ -109,6 +111,19 @@ def test_a_person_reads_nothing_as_a_service(
 
     serve = ("get", "acme-eu", record, "--actor", "chat", "--purpose", "serve")
     assert line(*serve).stdout == "hello"
+
+
+def test_grants_for_a_tenant_that_is_not_there(people: Callable[[str], Person]) -> None:
+    """A typing error is no empty list."""
+    code, error = people("alice").error("grant", "list", "--tenant", "nosuch")
+    assert (code, error["reasons"]) == (Exit.REFUSED, ["unknown_tenant"])
+
+
+def test_a_scope_says_how_many_it_names() -> None:
+    """By the pseudonyms of a grant: one of each version of the key is one subject."""
+    names = (b"\2a", b"\1b", b"\1c")
+    for sought, said in ((names[:2], "one subject"), (names, "2 subjects")):
+        assert _covers(unsigned(sought=sought)) == said
 
 
 def test_what_the_log_repeats_is_a_code(people: Callable[[str], Person]) -> None:

@@ -2,10 +2,14 @@
 
 import json
 from collections.abc import Callable
+from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import text
 
 from storage.cli.exit_codes import Exit
+from tests.integration.test_hold_people_sql import new_hold
+from tests.support.catalogs.databases import HOME, opened
 from tests.support.cli_harness import READ, CommandLine
 from tests.support.people_cli import Person, people
 
@@ -90,6 +94,43 @@ def test_a_court_orders_everything_kept_then_less(
     assert record in [one["id"] for one in kept]
     change = bob.told("hold", "release", hold, "--why", "settled")["change"]["id"]
     assert alice("hold", "approve", change).exit_code == 0
+
+
+def test_a_hold_on_several_subjects_says_so(
+    line: CommandLine, people: Callable[[str], Person]
+) -> None:
+    """Raw SQL places one that claims to be on one. Nobody confirms it, and who looks is told."""
+    alice, hold = people("alice"), str(uuid4())
+    names = [f"\\x01{number:064x}" for number in range(3)]
+    new = json.loads(new_hold(UUID(hold)))
+    new |= {"tenant": "acme-eu", "scope": "subject", "sought": names}
+    with opened(HOME, alice.url) as connection:
+        place = text("SELECT place_hold(CAST(:new AS jsonb), '[]')")
+        connection.execute(place, {"new": json.dumps(new)})
+
+    assert "3 subjects" in line("hold", "show", hold).stdout
+    assert line.told("hold", "show", hold)["hold"]["named"] == 3
+    code, error = people("bob").error("hold", "confirm", hold)
+    assert (code, error["reasons"]) == (Exit.REFUSED, ["wider_than_said"])
+    change = alice.told("hold", "release", hold, "--why", "forged")["change"]["id"]
+    people("bob").told("hold", "approve", change)
+
+
+def test_what_is_not_so_is_said(line: CommandLine, people: Callable[[str], Person]) -> None:
+    """A released hold is not confirmed, and nothing is narrowed to a tenant that is not there."""
+    alice, bob = people("alice"), people("bob")
+    place = ["hold", "place", "acme-eu", "--all", "--future", "--review", "2999-01-15", *WHY]
+    code, error = alice.error(*place, "--jurisdiction", "")
+    assert (code, "jurisdiction of the authority" in error["message"]) == (Exit.INVALID, True)
+    hold = alice("hold", "place", *place[2:]).stdout.strip()
+    bob.told("hold", "confirm", hold)
+    code, error = bob.error("hold", "narrow", hold, "--tenant", "nosuch", "--why", "less")
+    assert (code, error["reasons"]) == (Exit.REFUSED, ["unknown_tenant"])
+    change = bob.told("hold", "release", hold, "--why", "settled")["change"]["id"]
+    alice.told("hold", "approve", change)
+
+    code, error = bob.error("hold", "confirm", hold)
+    assert (code, error["reasons"]) == (Exit.REFUSED, ["hold_released"])
 
 
 @pytest.mark.parametrize(

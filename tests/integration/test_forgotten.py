@@ -10,12 +10,13 @@ from sqlalchemy import Connection, delete, func, insert, select, text
 from storage.catalog import objections, roster
 from storage.catalog import tables as t
 from storage.client.tenant import BoundTenant
+from storage.model import ActorKind
 from storage.testing import Domicile
 from storage.testing.clock import NOON
 from storage.workers.due import due
 from tests.support.actions import duty
 from tests.support.inspect.stored import home
-from tests.support.people import enter, person
+from tests.support.people import enter, make_logins, person
 
 KEPT = 1096  # days, as the shipped topology says for the EU
 DAY = timedelta(days=1)
@@ -42,6 +43,12 @@ def entries(domicile: Domicile) -> list[str]:
     """Return the actors of all entries in the roster, oldest first."""
     with home(domicile).catalog.begin() as connection:
         return list(connection.scalars(select(t.roster.c.actor).order_by(t.roster.c.number)))
+
+
+def former(domicile: Domicile) -> dict[str, str]:
+    """Return the former logins that the catalog knows, with their actors."""
+    with home(domicile).catalog.begin() as connection:
+        return {row.login: row.actor for row in connection.execute(select(t.former_login))}
 
 
 class TestObjections:
@@ -112,6 +119,29 @@ class TestRoster:
         domicile.pass_time(days=KEPT)
         duty(domicile, "prune")
         assert entries(domicile) == before[1:]
+
+    def test_a_login_of_a_person_stays_his(self, domicile: Domicile) -> None:
+        """As long as the database has it; a machine's, and one that is gone, is forgotten."""
+        make_logins(domicile.settings, "ann", "mill", "old_ann")
+        now = domicile.clock.now()
+        enter(domicile.settings, now, person("ann", login="old_ann"))
+        enter(domicile.settings, now, person("ann"))
+        enter(domicile.settings, now, person("bob", login="nowhere", suspended=True))
+        enter(domicile.settings, now, person("mill", kind=ActorKind.MACHINE, suspended=True))
+        domicile.pass_time(days=KEPT + 1)
+        duty(domicile, "prune")
+        assert former(domicile) == {"old_ann": "ann"}
+        enter(domicile.settings, domicile.clock.now(), person("ann", suspended=True))
+        domicile.pass_time(days=KEPT + 1)
+
+        duty(domicile, "prune")
+
+        assert entries(domicile) == []
+        assert former(domicile) == {"old_ann": "ann", "ann": "ann"}
+        with home(domicile).catalog.begin() as connection:
+            connection.execute(text("DROP ROLE old_ann"))
+        duty(domicile, "prune")
+        assert former(domicile) == {"ann": "ann"}
 
     @settings(
         deadline=None,

@@ -25,6 +25,10 @@ from tests.support.people_sql import (
 
 __all__ = ["people"]
 
+REQUEST_SOME = (
+    "SELECT request_grant(:id, 'acme', 'abuse_investigation', 'alice', :scope, :sought, NULL, "
+    "NULL, 2, repeat('a', 64), 'sealed', 24, {now})"
+)
 FORBIDDEN = (
     "INSERT INTO roster SELECT * FROM roster",
     "INSERT INTO access_grant SELECT * FROM access_grant",
@@ -43,6 +47,9 @@ FORBIDDEN = (
     "DELETE FROM grant_approval",
     "DELETE FROM grant_revocation",
     "DELETE FROM grant_use",
+    "INSERT INTO former_login VALUES ('zoe', 'zoe')",
+    "UPDATE former_login SET actor = 'zoe'",
+    "DELETE FROM former_login",
     "TRUNCATE grant_use",
     "DROP TABLE grant_revocation",
     "ALTER TABLE access_grant DROP CONSTRAINT access_grant_hours",
@@ -108,6 +115,28 @@ class TestRoster:
         """The table itself refuses."""
         assert people.do("kim", ENTER, kind="contractor") == "roster_agreement"
         assert people.do("kim", ENTER, kind="contractor", document="a" * 64) == ""
+
+    def test_the_login_of_a_person_who_is_forgotten_stays_his(self, people: People) -> None:
+        """It is no process, uses no grant of others and is given to nobody; to him it may be."""
+        grant = people.request()
+        people.do("bob", APPROVE, id=grant)
+        people.do("postgres", "INSERT INTO former_login VALUES ('sam', 'erin'), ('nina', 'erin')")
+
+        assert people.do("sam", USE, id=grant) == "another_actor"
+        assert people.do("sam", FOR_CUSTOMER, id=grant) == "not_the_customer"
+        assert people.do("nina", APPROVE, id=grant) == "login_not_in_force"
+        assert people.do("kim", ENTER, who="eve", login="nina") == "login_taken"
+        assert people.do("kim", ENTER, who="erin", login="nina", stopped=True) == ""
+        people.do("postgres", "DELETE FROM former_login")
+        people.do("postgres", "DELETE FROM roster WHERE actor = 'erin'")
+
+    @pytest.mark.parametrize(
+        ("since", "until"),
+        [("2026-01-01", "infinity"), ("-infinity", None), ("0044-03-15 BC", None)],
+    )
+    def test_an_entry_can_be_read(self, people: People, since: str, until: str | None) -> None:
+        """Else no process could list any."""
+        assert people.do("kim", ENTER, who="erin", since=since, until=until) == "roster_days"
 
     def test_an_entry_ends_after_it_begins(self, people: People) -> None:
         """And a customer's service is none."""
@@ -243,6 +272,44 @@ class TestGrant:
     def test_what_is_not_granted(self, people: People, given: dict[str, Any], why: str) -> None:
         """By raw SQL, past all that the command and the policy check."""
         assert people.do("alice", REQUEST, id=uuid4(), **given) == why
+
+    @pytest.mark.parametrize(
+        ("scope", "sought", "why"),
+        [
+            ("record", [b"a" * 10], ""),
+            ("record", [b"a" * 10, b"b" * 10], "wider_than_said"),
+            ("record", [], "wider_than_said"),
+            ("subject", [b"\1a"], ""),
+            ("subject", [b"\2a", b"\1b"], ""),  # of two versions of the key
+            ("subject", [b"\1a", b"\1b"], "wider_than_said"),
+            ("group", [b"\2a", b"\1b"], ""),
+            ("group", [b"\2a", b"\1b", b"\1c"], "wider_than_said"),
+            ("group", [[b"\2a"], [b"\1b"]], "wider_than_said"),
+            ("subject", [b"\2a", None], "wider_than_said"),
+            ("tenant", [], ""),
+        ],
+    )
+    def test_a_grant_covers_what_its_approver_reads(
+        self, people: People, scope: str, sought: list[Any], why: str
+    ) -> None:
+        """One record, or one subject or group, which has one pseudonym under each key."""
+        assert people.do("alice", REQUEST_SOME, id=uuid4(), scope=scope, sought=sought) == why
+
+    def test_a_grant_under_a_hold_covers_what_its_approver_reads(self, people: People) -> None:
+        """Also if the hold was confirmed by older code."""
+        hold = uuid4()
+        place = (
+            "INSERT INTO hold (id, number, tenant, scope, sought, matter, authority, issuer, "
+            "placed, review, confirmed) SELECT :id, coalesce(max(number), 0) + 1, 'acme', "
+            "'subject', ARRAY['a'::bytea, 'ab'::bytea], 'm', 'a', 'i', now(), '2027-01-01', now() "
+            "FROM hold"
+        )
+        people.do("postgres", place, id=hold)
+
+        legal: dict[str, Any] = {"purpose": "legal", "hold": hold, "case": "1"}
+        found = people.do("alice", REQUEST, id=uuid4(), **legal)
+        people.do("postgres", "DELETE FROM hold WHERE id = :id", id=hold)
+        assert found == "wider_than_said"
 
     def test_an_approval_of_the_user_or_the_requester_never_counts(self, people: People) -> None:
         """Not even one that the owner of the catalog wrote."""

@@ -7,6 +7,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from regions.model import DataClass
+from storage.catalog import hold_changes
+from storage.model import CarveOut
 from tests.support.people_sql import REQUEST, People, people
 
 __all__ = ["people"]
@@ -30,6 +33,11 @@ RECOVERING = (
 )
 RECOVERED = "UPDATE catalog_info SET identity = 'known'"
 RELEASED = "SELECT released IS NOT NULL FROM hold WHERE id = :id"
+OTHER_ACCOUNT = (
+    "INSERT INTO tenant (id, account, home, residency, service, dedicated, retention, version, "
+    "created) VALUES ('other', 'b', 'eu', 'EU', 'api', false, '{{}}', 1, now()) "
+    "ON CONFLICT DO NOTHING"
+)
 STANDS = "SELECT sponsor || ',' || coalesce(confirmed_by, '') FROM hold WHERE id = :id"
 FORBIDDEN = (
     "INSERT INTO hold SELECT * FROM hold",
@@ -86,10 +94,11 @@ def new_change(change: UUID, hold: UUID, **other: object) -> str:
     return json.dumps({**fields, **people, **other})
 
 
-def placed(people: People, login: str = "alice") -> UUID:
+def placed(people: People, login: str = "alice", **other: object) -> UUID:
     """Place a hold as somebody."""
     hold = uuid4()
-    assert people.do(login, PLACE, new=new_hold(hold)) == "True"
+    new = json.dumps(json.loads(new_hold(hold)) | other)
+    assert people.do(login, PLACE, new=new) == "True"
     return hold
 
 
@@ -200,6 +209,139 @@ class TestChanging:
         assert {people.do(login, statement) for login in ("alice", "sam")} == {"forbidden"}
 
 
+class TestCovering:
+    @pytest.mark.parametrize(
+        "change",
+        [
+            "UPDATE tenant SET account = 'nobody' WHERE id = 'acme'",
+            "UPDATE tenant SET home = 'us' WHERE id = 'acme'",
+            "UPDATE tenant SET id = 'acme2' WHERE id = 'acme'",
+        ],
+    )
+    def test_a_tenant_stays_where_holds_find_it(self, people: People, change: str) -> None:
+        """An admin alone takes nothing out of a hold on an account, or under one that omits it."""
+        assert people.do("alice", change) == "tenant_kept"
+
+    @pytest.mark.parametrize(
+        ("scope", "sought", "why"),
+        [
+            ("subject", ["01aa", "01bb"], "wider_than_said"),
+            ("group", ["02aa", "01aa", "01bb"], "wider_than_said"),
+            ("record", ["aa", "bb"], "wider_than_said"),
+            ("subject", ["02aa", "01bb"], "True"),  # of two versions of the key
+            ("record", ["aa"], "True"),
+        ],
+    )
+    def test_a_hold_that_covers_more_than_it_says_is_not_confirmed(
+        self, people: People, scope: str, sought: list[str], why: str
+    ) -> None:
+        """It keeps that; but who confirms it reads "one subject", and who grants under it."""
+        more: dict[str, object] = {"tenant": "acme", "scope": scope}
+        more |= {"sought": [f"\\x{value}" for value in sought]}
+        hold = placed(people, "alice", **more)
+
+        assert people.do("bob", CONFIRM, id=hold) == why
+
+
+class TestReadable:
+    """What one login writes, every process can read: else it could list no hold of the region."""
+
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        [
+            ("placed", "-infinity"),
+            ("placed", "0044-03-15 BC"),
+            ("review", "infinity"),
+            ("review", "0044-03-15 BC"),
+            ("minted_from", "-infinity"),
+            ("minted_to", "infinity"),
+            ("minted_to", "10000-01-01 00:00+00"),
+            ("cutoff", "infinity"),
+            ("classes", ["nope"]),
+            ("classes", ["prompt", None]),
+            ("classes", [["prompt"]]),
+            ("sought", [None]),
+        ],
+    )
+    def test_a_hold(self, people: People, field: str, value: object) -> None:
+        """Whatever the function is given."""
+        new = json.dumps(json.loads(new_hold(uuid4())) | {field: value})
+
+        assert people.do("alice", PLACE, new=new) == "hold_readable"
+
+    @pytest.mark.parametrize("dates", ["'-infinity', now()", "now(), 'infinity'"])
+    def test_a_hold_that_is_inserted(self, people: People, dates: str) -> None:
+        """Past the function, as older code does."""
+        insert = PLACE_AS_BEFORE.replace("now(), now()", dates)
+
+        assert people.do("alice", insert, id=uuid4()) == "hold_readable"
+
+    @pytest.mark.parametrize(
+        "part",
+        [
+            {"classes": ["nope"]},
+            {"minted_to": "infinity"},
+            {"minted_from": "0044-03-15 BC"},
+            {"tenants": [None]},
+            {"accounts": [["a"]]},
+        ],
+    )
+    def test_what_a_hold_leaves_out(self, people: People, part: dict[str, object]) -> None:
+        """When it is placed."""
+        place = PLACE.replace("'[]'", "CAST(:parts AS jsonb)")
+
+        found = people.do("alice", place, new=new_hold(uuid4()), parts=json.dumps([part]))
+
+        assert found == "hold_carve_out_readable"
+
+    @pytest.mark.parametrize(
+        "parts",
+        [
+            "x",
+            {},
+            [{}],
+            ["x"],
+            [{"minted_to": "infinity"}],
+            [{"minted_to": "0044-03-15 BC"}],
+            [{"minted_to": "yesterday"}],
+            [{"minted_to": "2026-03-01"}],
+            [{"minted_to": "2026-03-01T24:00:00Z"}],
+            [{"minted_to": "9999-12-31T23:59:59-01:00"}],
+            [{"minted_to": 3}],
+            [{"classes": ["nope"]}],
+            [{"classes": []}],
+            [{"tenants": "acme"}],
+            [{"tenants": [3]}],
+            [{"tenants": ["acme"]}, {"accounts": [None]}],
+            [{"bogus": 1, "tenants": ["acme"]}],
+            [{"tenants": None, "classes": ["prompt"]}],
+        ],
+    )
+    def test_what_a_narrowing_takes_out(self, people: People, parts: object) -> None:
+        """When it is requested: who approves it reads it."""
+        change = new_change(uuid4(), placed(people), kind="narrowing", carve_outs=parts)
+
+        assert people.do("alice", ASK, new=change) == "hold_change_readable"
+
+    @pytest.mark.parametrize("data_class", DataClass)
+    def test_what_code_writes(self, people: People, data_class: DataClass) -> None:
+        """Every class, and every moment that it knows."""
+        first = datetime(1, 1, 1, tzinfo=UTC)
+        last = datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
+        part = CarveOut(("acme",), ("a",), (data_class,), first, last)
+        plain = hold_changes.plain(hold_changes.stored(part))
+        hold, change = uuid4(), uuid4()
+        more = {"classes": [data_class], "minted_from": str(first), "minted_to": str(last)}
+        new = json.dumps(json.loads(new_hold(hold)) | more)
+        parts = json.dumps([plain])
+        narrowing = new_change(change, hold, kind="narrowing", carve_outs=[plain])
+
+        place = PLACE.replace("'[]'", "CAST(:parts AS jsonb)")
+        assert people.do("alice", place, new=new, parts=parts) == "True"
+        assert people.do("alice", ASK, new=narrowing) == ""
+        assert people.do("bob", APPROVE, id=change) == "True"
+
+
 class TestReading:
     @pytest.mark.parametrize(("account", "others"), [(None, ""), ("b", "hold_not_in_force")])
     def test_under_a_hold_on_several_tenants_a_grant_is_for_one(
@@ -214,9 +356,9 @@ class TestReading:
         )
         scope = "account" if account else "region"
         people.do("postgres", place, id=hold, account=account, scope=scope)
-        people.do("postgres", "UPDATE tenant SET account = 'b' WHERE id = 'mild'")
+        people.do("postgres", OTHER_ACCOUNT)
         legal: dict[str, Any] = {"purpose": "legal", "hold": hold, "case": "1"}
-        found = people.do("alice", REQUEST, id=grant, tenant="mild", **legal)
+        found = people.do("alice", REQUEST, id=grant, tenant="other", **legal)
         other = people.do("alice", REQUEST, id=uuid4(), tenant="acme", **legal)
         read = "SELECT scope || cardinality(sought) FROM access_grant WHERE id = :id"
 

@@ -8,10 +8,22 @@ from regions.model import Purpose
 from storage.client.store import Store
 from storage.client.tenant import BoundTenant
 from storage.errors import PurposeRefused
-from storage.model import Actor, ActorKind, Classifier, DataClass, FineTuning, LineKind, RecordId
+from storage.model import (
+    Actor,
+    ActorKind,
+    Classifier,
+    DataClass,
+    FineTuning,
+    LineKind,
+    RecordId,
+    Scope,
+)
 from storage.region import OpenRegion
 from storage.sessions import ASK_AGAIN, Session
 from storage.testing import SERVICE, Domicile
+from tests.support.actions import work
+from tests.support.catalogs.databases import HOME
+from tests.support.holds import hold_spec
 from tests.support.people import as_person, enter, make_logins, person, staff
 from tests.support.screening import MILL, Watchful
 from tests.support.transparency import lines
@@ -59,6 +71,21 @@ def test_a_person_does_not_read_as_a_customer(domicile: Domicile) -> None:
         if not attempt:
             enter(domicile.settings, domicile.clock.now(), late)
     assert len(lines(domicile, LineKind.REFUSAL)) == 2
+
+
+def test_a_person_stays_one_when_the_entry_is_forgotten(domicile: Domicile) -> None:
+    """Nobody is forgotten into a service. The log names the person, and the hold too."""
+    staff(domicile.settings, domicile.clock.now(), "kim", "eve")
+    enter(domicile.settings, domicile.clock.now(), person("eve", suspended=True))
+    work(domicile, days=1500)
+    record = put(domicile)
+
+    with as_person(domicile, "eve") as store:
+        assert [one.actor for one in store.admin.roster.list(HOME)] == ["kim"]
+        refused(lambda: bound(store).get(record, purpose=Purpose.SERVE))
+        placed = store.admin.holds.place(hold_spec(Scope.subject("u")))
+
+    assert placed.hold.sponsor == "eve"
 
 
 def test_no_way_to_content_is_left(domicile: Domicile) -> None:

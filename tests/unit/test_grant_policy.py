@@ -226,6 +226,17 @@ class TestApprovals:
             (replace(GRANT, requester="cleo"), ALICE, ("approver_is_user",)),
             (replace(GRANT, revoked=NOW), BOB, ("revoked",)),
             (replace(GRANT, until=NOW), BOB, ("expired",)),
+            (replace(GRANT, scope=ScopeKind.SUBJECT, sought=(b"\1a", b"\2b")), BOB, ()),
+            (
+                replace(GRANT, scope=ScopeKind.SUBJECT, sought=(b"\1a", b"\1b")),
+                BOB,
+                ("wider_than_said",),
+            ),
+            (
+                replace(GRANT, scope=ScopeKind.RECORD, sought=(b"a", b"b")),
+                BOB,
+                ("wider_than_said",),
+            ),
         ],
     )
     def test_who_may_approve(

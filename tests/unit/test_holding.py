@@ -177,6 +177,12 @@ def test_nobody_is_the_second_person_of_himself() -> None:
     assert may_approve_change(HOLD, CHANGE, ben, TODAY).allowed
 
 
+def test_a_hold_that_covers_more_than_it_says_is_not_confirmed() -> None:
+    """Only raw SQL places one."""
+    found = may_confirm(replace(HOLD, named=2), person("ben"), TODAY)
+    assert found.reason is HoldReason.WIDER_THAN_SAID
+
+
 def test_a_released_hold_is_not_changed() -> None:
     """It is over."""
     over, ben = replace(HOLD, released=NOW), person("ben")

@@ -63,15 +63,15 @@ CODES: dict[type[StrEnum], str] = {
     GrantReason: "wrong_time login_not_in_force not_roster_keeper own_entry login_taken "
     "not_for_customers not_a_code no_agreement roster_full unknown_tenant purpose_not_granted "
     "no_human_review actor_not_in_force outside_residency employer_objected hold_missing "
-    "hold_without_legal hold_not_in_force case_missing approver_is_requester approver_is_user "
-    "not_the_customer revoked expired not_approved customer_has_not_approved exhausted "
-    "another_actor",
+    "hold_without_legal hold_not_in_force case_missing wider_than_said approver_is_requester "
+    "approver_is_user not_the_customer revoked expired not_approved customer_has_not_approved "
+    "exhausted another_actor",
     HandOverReason: "allowed not_storable unknown_processor no_connector service_not_allowed "
     "form_not_available outside_residency sub_processor_not_yet sub_processor_ended objected "
     "sub_processor_baa_missing",
     HoldReason: "allowed hold_released hold_not_confirmed foreign_authority_undecided "
     "foreign_authority_refused person_not_in_force confirmer_stands_for_it approver_requested_it "
-    "not_a_process not_recovering",
+    "wider_than_said not_a_process not_recovering",
     NoticeReason: "too_soon has_begun",
     ObjectionReason: "allowed unknown_company steward too_few_left",
     PlacementReason: "allowed spare other_region outside_residency sub_processor_not_yet "

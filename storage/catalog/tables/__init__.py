@@ -7,6 +7,7 @@ detached concurrently.
 
 from storage.catalog.tables.access import (
     access_grant,
+    former_login,
     grant_approval,
     grant_revocation,
     grant_use,
@@ -101,6 +102,7 @@ __all__ = [
     "exit_step",
     "fence",
     "file",
+    "former_login",
     "grant_approval",
     "grant_revocation",
     "grant_use",

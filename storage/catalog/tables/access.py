@@ -30,7 +30,7 @@ roster = Table(  # the newest entry of an actor counts; no role changes one, a f
     Column("role", Text, nullable=False),
     Column("employer", Text, nullable=False),
     Column("location", Text, nullable=False),
-    Column("login", Text),  # of one actor, until its entries are forgotten
+    Column("login", Text),  # of one actor, also when its entries are forgotten
     Column("agreement", Text),  # SHA-256 of the confidentiality agreement
     Column("since", Date, nullable=False),
     Column("until", Date),  # exclusive
@@ -42,6 +42,14 @@ roster = Table(  # the newest entry of an actor counts; no role changes one, a f
     CheckConstraint("until > since", name="roster_term"),
     Index("roster_actor", "actor", "number"),
     Index("roster_login", "login", postgresql_where=text("login IS NOT NULL")),
+)
+
+
+former_login = Table(  # of people whose entries are forgotten, as long as the database has it
+    "former_login",
+    metadata,
+    Column("login", Text, primary_key=True),
+    Column("actor", Text, nullable=False),
 )
 
 

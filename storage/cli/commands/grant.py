@@ -25,6 +25,7 @@ from storage.cli.options import (
 from storage.cli.output import (
     bad,
     format_minute,
+    format_named,
     format_time,
     good,
     print_facts,
@@ -51,6 +52,7 @@ from storage.model import (
     Purpose,
     Scope,
     ScopeKind,
+    count_named,
 )
 from storage.policy import PermitReason
 
@@ -221,7 +223,9 @@ def list_grants(
             chosen_regions(homes, region),
             lambda name: store.admin.grants.list(name, tenant=tenant, after=after, limit=limit),
         )
-    found = [one for some in pages.values() for one in some]
+        found = [one for some in pages.values() for one in some]
+        if tenant is not None and after is None and not found and not failed:
+            homes.find(tenant)
     page = sorted(found, key=lambda grant: grant.id, reverse=True)[:limit]
     following = str(page[-1].id) if len(found) >= limit and page else None
     if as_json:
@@ -322,9 +326,11 @@ def _print_facts(grant: Grant, justification: str, checked: _Checked | None) -> 
 
 def _covers(grant: Grant) -> str:
     """Describe the scope for people. It never names a subject or a group."""
-    if grant.hold is not None:
+    several = count_named(grant.scope, grant.sought)
+    if grant.hold is not None and several == 1:
         return f"what hold {grant.hold} covers"
-    what = "any record" if grant.scope is ScopeKind.TENANT else f"one {grant.scope}"
+    scoped = format_named(grant.scope, several)
+    what = "any record" if grant.scope is ScopeKind.TENANT else scoped
     flagged = grant.purpose is Purpose.ABUSE_INVESTIGATION and grant.case is None
     return f"{what}, if it is flagged" if flagged else what
 

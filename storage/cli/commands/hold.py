@@ -23,6 +23,7 @@ from storage.cli.options import (
 from storage.cli.output import (
     bad,
     format_minute,
+    format_named,
     format_time,
     good,
     print_facts,
@@ -333,7 +334,8 @@ def whose(hold: Hold) -> str:
 def _covers(hold: Hold) -> str:
     """Describe the scope for people. It never names a subject or a group."""
     everything = (ScopeKind.TENANT, ScopeKind.ACCOUNT, ScopeKind.REGION)
-    what = "all records" if hold.scope in everything else f"one {hold.scope.value}"
+    scoped = format_named(hold.scope, hold.named)
+    what = "all records" if hold.scope in everything else scoped
     span = _span(hold.classes, hold.minted_from, hold.minted_to)
     later = ["records stored later too"] if hold.future else []
     return "; ".join([what, *span, *later])

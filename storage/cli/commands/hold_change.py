@@ -56,7 +56,7 @@ def narrow(
 ) -> None:
     """Request that a hold lets go what matches all of the options, and nothing else.
 
-    It does so when another person approves it.
+    It does so when another person approves it. Each --tenant must be there.
     """
     part = CarveOut(
         tuple(tenant or ()),
@@ -66,6 +66,8 @@ def narrow(
         parse_time(minted_to),
     )
     with opened() as store:
+        for name in part.tenants:
+            store.admin.tenants.get(name)
         _requested(store.admin.holds.narrow(hold, part, why=why), as_json=as_json)
 
 

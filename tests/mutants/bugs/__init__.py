@@ -3,6 +3,7 @@
 from tests.mutants.bugs import (
     agreements,
     alembic,
+    as_said,
     bound,
     cells,
     connections,
@@ -51,6 +52,7 @@ __all__ = ["BUGS", "Bug"]
 BUGS: tuple[Bug, ...] = (
     *agreements.BUGS,
     *alembic.BUGS,
+    *as_said.BUGS,
     *bound.BUGS,
     *cells.BUGS,
     *connections.BUGS,

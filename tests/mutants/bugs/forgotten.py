@@ -1,12 +1,12 @@
 """Bugs in what is forgotten of objections and of the roster."""
 
-from tests.mutants.bugs.bug import Bug
+from tests.mutants.bugs.bug import Bug, in_function
 
 TESTS = ("tests/integration/test_forgotten.py",)
 
 
 def _sql(name: str, old: str, new: str) -> Bug:
-    return Bug(name, "migrations/versions/0032_forgotten.sql", old, new, TESTS)
+    return in_function(name, old, new, *TESTS)
 
 
 def _training(name: str, old: str, new: str) -> Bug:

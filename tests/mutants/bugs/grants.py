@@ -67,7 +67,8 @@ BUGS = (
     ),
     in_sql(
         "a person uses the grant of another",
-        "\n    OR EXISTS (SELECT FROM ours.roster WHERE login = session_user AND actor <> who)\n",
+        "\n    OR EXISTS (SELECT FROM ours.roster WHERE login = session_user AND actor <> who)\n"
+        "    OR ours.person_of_session() <> who\n",
         "\n",
     ),
     in_sql(
@@ -112,14 +113,13 @@ BUGS = (
     ),
     in_sql(
         "a person approves for a customer",
-        "    SELECT FROM ours.roster r WHERE r.actor = who OR r.login = session_user AND "
-        "r.kind <> 'machine'\n",
-        "    SELECT FROM ours.roster r WHERE r.actor = who\n",
+        "  IF ours.person_of_session() IS NOT NULL\n    OR EXISTS (SELECT FROM ours.roster r",
+        "  IF EXISTS (SELECT FROM ours.roster r",
     ),
     in_sql(
         "the name of a person stands for a customer",
-        "    SELECT FROM ours.roster r WHERE r.actor = who OR r.login",
-        "    SELECT FROM ours.roster r WHERE r.login",
+        "\n    OR EXISTS (SELECT FROM ours.roster r WHERE r.actor = who)\n",
+        "\n",
     ),
     in_sql(
         "a tenant approves the grant of another",
