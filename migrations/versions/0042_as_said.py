@@ -1,7 +1,7 @@
 """Refuse what covers more than people are told, and what no process can read; keep logins.
 
 Revision: 0042
-Follows: 0040
+Follows: 0041
 
 The schema is in a file of SQL beside this one. Rows that are there stay as they are.
 """
@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision: str = "0042"
-down_revision: str | None = "0040"
+down_revision: str | None = "0041"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 

@@ -1,7 +1,7 @@
 """Count a line about a change only if it can be read, is of now, and says all of the change.
 
 Revision: 0043
-Follows: 0041
+Follows: 0042
 
 The functions are in a file of SQL beside this one.
 """
@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision: str = "0043"
-down_revision: str | None = "0041"
+down_revision: str | None = "0042"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
