@@ -7,7 +7,7 @@ at a processor. A run is a place where copies are, and a person confirms that th
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import (
@@ -58,6 +58,7 @@ class Used:
     read: UUID
     tenant: str
     record: RecordId
+    origin: date
     subject: bytes | None
     at: datetime
     erased: bool
@@ -219,7 +220,15 @@ def used(connection: Connection, read: UUID, after: bytes | None, limit: int) ->
     if after is not None:
         query = query.where(u.uid > after)
     return [
-        Used(row.read_id, row.tenant, RecordId.parse(row.record), row.subject, row.at, row.erased)
+        Used(
+            row.read_id,
+            row.tenant,
+            RecordId.parse(row.record),
+            row.origin.date(),
+            row.subject,
+            row.at,
+            row.erased,
+        )
         for row in connection.execute(query)
     ]
 

@@ -5,10 +5,46 @@ from tests.mutants.bugs.bug import bug
 POLICY = "tests/unit/test_training_policy.py"
 TRAINING = "tests/integration/test_training.py"
 UNREADABLE = "tests/integration/test_training_unreadable.py"
+WITHDRAWN = "tests/integration/test_training_withdrawn.py"
 LARGE = "tests/integration/test_training_files.py"
 TUNING = "tests/integration/test_fine_tuning.py"
 
 BUGS = (
+    bug(
+        "what was handed out while a withdrawal was being written is not listed",
+        "policy/training.py",
+        "            or not any(y.same_holder(x) and y.given > x.given for y in consents)\n",
+        "",
+        WITHDRAWN,
+    ),
+    bug(
+        "what was consented to again before the run is listed",
+        "policy/training.py",
+        "y.given > x.given for y in consents",
+        "False for y in consents",
+        WITHDRAWN,
+    ),
+    bug(
+        "a consent to later data undoes a withdrawal",
+        "policy/training.py",
+        "x.covers_from <= origin and utc(x.given)",
+        "utc(x.given)",
+        POLICY,
+    ),
+    bug(
+        "a later consent undoes a withdrawal that a run did not know",
+        "policy/training.py",
+        " and utc(x.given) <= utc(at)",
+        "",
+        POLICY,
+    ),
+    bug(
+        "a subject's withdrawal is undone by the tenant",
+        "policy/training.py",
+        "y.same_holder(x) and y.given > x.given for y",
+        "y.given > x.given for y",
+        POLICY,
+    ),
     bug(
         "a mistyped run or model has an empty list",
         "client/training.py",
