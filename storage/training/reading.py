@@ -353,7 +353,8 @@ class Trainer:
     def _opened(self, one: _Decided, replicas: Sequence[Replica]) -> Opened:
         row = one.permitted.row
         key = self.keys.record_key(row, one.permitted.permit)
-        return Opened(row, key, tuple(replicas), one.permitted.term)
+        permitted = one.permitted
+        return Opened(row, key, tuple(replicas), permitted.term, permitted.permit.until)
 
     def _open(
         self, one: _Decided, stored: Mapping[UUID, list[Replica]], sealed: bytes | None

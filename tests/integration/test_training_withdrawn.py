@@ -6,16 +6,25 @@ from pathlib import Path
 import pytest
 
 from storage.client.tenant import BoundTenant
-from storage.errors import CatalogUnavailable
+from storage.errors import CatalogUnavailable, PurposeRefused
 from storage.ledger import journal
 from storage.model import DataClass, ExclusionReason
 from storage.testing import Domicile
 from storage.testing.faults import Call
 from tests.support.actions import work
 from tests.support.screening import machine
-from tests.support.training import TRAIN, bodies, consent, permit_training, train, withdraw
+from tests.support.training import (
+    FILES,
+    TRAIN,
+    bodies,
+    consent,
+    permit_training,
+    train,
+    withdraw,
+)
 
-PROMPT = DataClass.PROMPT
+PROMPT, FILE = DataClass.PROMPT, DataClass.FINE_TUNING_FILE
+MIB = 1024 * 1024
 
 
 @pytest.fixture
@@ -46,6 +55,19 @@ def withdraw_elsewhere(domicile: Domicile, *, subject: str | None = None) -> Non
         other.consents.withdraw(
             "acme-eu", classes=(PROMPT,), purposes=TRAIN, by="ann", subject=subject
         )
+
+
+@pytest.mark.parametrize("subject", [None, "ann"])
+def test_a_withdrawal_right_after_a_consent_wins(
+    training: Domicile, tenant: BoundTenant, subject: str | None
+) -> None:
+    """Also in a process whose clock is behind that of the consent."""
+    tenant.put(PROMPT, b"of ann", subject="ann")
+    consent(training)
+    training.pass_time(seconds=10)
+    consent(training, subject=subject)
+    withdraw_elsewhere(training, subject=subject)
+    assert bodies(train(training)) == []
 
 
 class TestHandedOutBeforeItIsInForce:
@@ -118,3 +140,54 @@ def test_what_was_consented_to_again_before_it_was_handed_out_is_not_listed(
         training.pass_time(seconds=10)
     assert bodies(train(training)) == [b"of ann"]
     assert listed(training) == {}
+
+
+class TestWhileABackendIsSlow:
+    """What was decided before is decided again before it is handed out."""
+
+    def test_a_chunk_of_a_file(self, training: Domicile, tenant: BoundTenant) -> None:
+        """It is not handed out once consent is withdrawn, however long ago it was asked for."""
+        consent(training, wording=FILES, classes=(FILE,))
+        tenant.put_file([b"x" * MIB] * 17)
+        chunks = next(iter(train(training, "run-1", "acme-eu", FILE))).chunks()
+        next(chunks)
+        asked: list[str] = []
+
+        def slow(call: Call) -> object:
+            if not asked:
+                training.store.consents.withdraw(
+                    "acme-eu", classes=(FILE,), purposes=TRAIN, by="ann"
+                )
+                training.pass_time(seconds=20)
+            asked.append(call.key)
+            return call.proceed()
+
+        for name in ("eu-a", "eu-b"):
+            training.backends[name].inject(slow, "get", prefix="pack/")
+        with pytest.raises(PurposeRefused):
+            next(chunks)
+        assert asked
+
+    def test_a_record_that_is_read_alone(self, training: Domicile, tenant: BoundTenant) -> None:
+        """Because it came back damaged with the others of its page."""
+        consent(training)
+        tenant.put(PROMPT, b"mine")
+        training.pass_time(seconds=5)
+        asked: list[str] = []
+
+        def slow(call: Call) -> object:
+            asked.append(call.key)
+            if len(asked) == 1:
+                found = call.proceed()
+                assert isinstance(found, bytes)
+                return bytes(len(found))
+            if len(asked) == 2:
+                withdraw(training)
+                training.pass_time(seconds=20)
+            return call.proceed()
+
+        for name in ("eu-a", "eu-b"):
+            training.backends[name].inject(slow, "get", prefix="pack/")
+        read = train(training)
+        assert bodies(read) == []
+        assert (len(asked), read.skipped) == (2, {"opted_out": 1})
