@@ -6,6 +6,7 @@ POLICY = "tests/unit/test_training_policy.py"
 TRAINING = "tests/integration/test_training.py"
 UNREADABLE = "tests/integration/test_training_unreadable.py"
 WITHDRAWN = "tests/integration/test_training_withdrawn.py"
+CANCELLED = "tests/integration/test_training_cancelled.py"
 LARGE = "tests/integration/test_training_files.py"
 TUNING = "tests/integration/test_fine_tuning.py"
 
@@ -23,6 +24,27 @@ BUGS = (
         "        if self._region.clock.now() >= opened.until:",
         "        if False:",
         WITHDRAWN,
+    ),
+    bug(
+        "a cancelled read is closed while it runs",
+        "client/aio/training.py",
+        "            await asyncio.wait([self._next])\n",
+        "",
+        CANCELLED,
+    ),
+    bug(
+        "a record that nobody received is in the manifest",
+        "client/aio/training.py",
+        "            self._training.drop_last()\n",
+        "",
+        CANCELLED,
+    ),
+    bug(
+        "a record that nobody received is lost to a caller who goes on",
+        "client/aio/training.py",
+        "        except Exception:\n            self._next = None\n            raise\n",
+        "        except BaseException:\n            self._next = None\n            raise\n",
+        CANCELLED,
     ),
     bug(
         "what was consented to again before the run is listed",
