@@ -318,8 +318,29 @@ BUGS = (
     bug(
         "nobody confirms for the model of a tenant that is gone",
         "catalog/training.py",
-        "    return r.began >= func.coalesce(_created(tenant), r.began)",
-        "    return r.began >= _created(tenant)",
+        "    created = func.coalesce(_created(tenant), r.began)",
+        "    created = _created(tenant)",
+        TUNING,
+    ),
+    bug(
+        "a tenant that was lost with the catalog does not get its models again",
+        "catalog/training.py",
+        "    return (r.began >= created) | (recovered & ~left)",
+        "    return r.began >= created",
+        TUNING,
+    ),
+    bug(
+        "after a recovery a tenant that is made again is shown the files of the former",
+        "catalog/training.py",
+        "(recovered & ~left)",
+        "recovered",
+        TUNING,
+    ),
+    bug(
+        "without a recovery a tenant that is made again is shown some files of the former",
+        "catalog/training.py",
+        "(recovered & ~left)",
+        "~left",
         TUNING,
     ),
     bug(
