@@ -75,7 +75,7 @@ class Training:
         """End the read, and sign what was handed out."""
         self._records.close()
 
-    def drop_last(self) -> None:
+    def _drop_last(self) -> None:
         """Leave out of the manifest a record that nobody received. Before ``close``."""
         for trainer in self._trainers:
             trainer.drop_last()

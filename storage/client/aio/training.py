@@ -86,7 +86,7 @@ class AsyncTraining:
         """See ``Training.close``. It waits for what is being read."""
         if self._next is not None:
             await asyncio.wait([self._next])
-            self._training.drop_last()
+            self._training._drop_last()  # noqa: SLF001 - callers have no use for it
             self._next = None
         await self._threads.call(self._training.close)
 
