@@ -7,7 +7,7 @@ at a processor. A run is a place where copies are, and a person confirms that th
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import (
@@ -38,11 +38,12 @@ from storage.catalog.fences import FenceQuery
 from storage.catalog.records import Row, fenced, table_of
 from storage.catalog.tables import Moment
 from storage.events import NewUses
-from storage.model import RecordId, Use
+from storage.model import ErasureState, LineKind, RecordId, ScopeKind, Use
 
-e, k, m, r, u, w, x = (
+e, k, line, m, r, u, w, x = (
     t.erasure.c,
     t.training_confirmation.c,
+    t.log_line.c,
     t.tenant_model.c,
     t.training_read.c,
     t.training_use.c,
@@ -58,6 +59,7 @@ class Used:
     read: UUID
     tenant: str
     record: RecordId
+    origin: date
     subject: bytes | None
     at: datetime
     erased: bool
@@ -219,7 +221,15 @@ def used(connection: Connection, read: UUID, after: bytes | None, limit: int) ->
     if after is not None:
         query = query.where(u.uid > after)
     return [
-        Used(row.read_id, row.tenant, RecordId.parse(row.record), row.subject, row.at, row.erased)
+        Used(
+            row.read_id,
+            row.tenant,
+            RecordId.parse(row.record),
+            row.origin.date(),
+            row.subject,
+            row.at,
+            row.erased,
+        )
         for row in connection.execute(query)
     ]
 
@@ -343,8 +353,18 @@ def is_own_model(connection: Connection, name: str, tenant: str) -> bool | None:
 
 
 def _since_created(tenant: str) -> ColumnElement[bool]:
-    """SQL: whether a read is not that of a former tenant of the same id; if there is none, any."""
-    return r.began >= func.coalesce(_created(tenant), r.began)
+    """SQL: whether a read is not that of a former tenant of the same id; if there is none, any.
+
+    A tenant that was lost with the catalog is created again after its reads: so a recovery between
+    them leaves a read its own, unless all of the tenant was erased since. A former one was.
+    """
+    created = func.coalesce(_created(tenant), r.began)
+    recovered = exists().where(
+        line.kind == LineKind.RECOVERY.value, line.at.between(r.began, created)
+    )
+    whole = e.tenant == tenant, e.scope == ScopeKind.TENANT.value
+    left = exists().where(*whole, e.state == ErasureState.COMPLETE.value, e.requested >= r.began)
+    return (r.began >= created) | (recovered & ~left)
 
 
 def _created(tenant: str) -> ScalarSelect[datetime]:

@@ -75,6 +75,11 @@ class Training:
         """End the read, and sign what was handed out."""
         self._records.close()
 
+    def _drop_last(self) -> None:
+        """Leave out of the manifest a record that nobody received. Before ``close``."""
+        for trainer in self._trainers:
+            trainer.drop_last()
+
     def _read(self) -> Generator[TrainingRecord, None, None]:
         for trainer in self._trainers:
             try:

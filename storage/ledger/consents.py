@@ -16,7 +16,7 @@ from storage.ledger.consent_names import seal_subject
 from storage.ledger.fence import check_event
 from storage.ledger.journal import commit_event
 from storage.model import Consent, ConsentKind
-from storage.policy import Statement, may_state, moment_of
+from storage.policy import Statement, may_state, moment_of, not_before
 from storage.region import OpenRegion
 
 
@@ -49,7 +49,7 @@ def state(region: OpenRegion, tenant: str, said: Said) -> Consent:
     def check(connection: Connection) -> None:
         check_event(region, connection, tenant)
         others = consents.said(connection, tenant, statement.subjects)
-        wordings, now = region.topology.wordings, region.clock.now()
+        wordings, now = region.topology.wordings, max(region.clock.now(), new.recorded)
         may_state(wordings, statement, others, now=now).demand()
 
     with region.catalog.begin() as connection:  # what is refused needs no entry
@@ -67,10 +67,12 @@ def _new(region: OpenRegion, tenant: str, said: Said) -> NewConsent:
     if said.subject is not None:
         sealed = seal_subject(region.roots, region.entropy, said.subject, number)
         names = region.pseudonyms.all(tenant, "subject", said.subject)
-    given = moment_of(said.kind, said.given or now, now)
     opts_in = said.kind is ConsentKind.OPT_IN
     with region.catalog.begin() as connection:
         _, login = roster.session(connection)
+        if not opts_in and not isinstance(said.given, datetime):
+            now = not_before(consents.said(connection, tenant, names), names, now)
+    given = moment_of(said.kind, said.given or now, now)
     return NewConsent(
         id=number,
         tenant=tenant,

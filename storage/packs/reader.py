@@ -49,12 +49,16 @@ _COMPACTIONS = 3  # how often a pack may be compacted while it is read
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A record that may be opened now: its row, its key, and its replicas, primary first."""
+    """A record that may be opened now: its row, its key, and its replicas, primary first.
+
+    ``until``: when its permit ends.
+    """
 
     row: Row
     key: bytes
     replicas: tuple[Replica, ...]
     term: Term
+    until: datetime
 
     @property
     def aad(self) -> bytes:
@@ -94,6 +98,14 @@ class Reader:
         return self._read(tenant, record_id, start, stop)[1]
 
     def _read(
+        self, tenant: str, record_id: RecordId, start: int, stop: int | None
+    ) -> tuple[Opened, bytes]:
+        opened, body = self._fetch(tenant, record_id, start, stop)
+        if self._region.clock.now() >= opened.until:  # a backend took long: it may not be read now
+            self.opened(tenant, record_id)
+        return opened, body
+
+    def _fetch(
         self, tenant: str, record_id: RecordId, start: int, stop: int | None
     ) -> tuple[Opened, bytes]:
         opened = self.opened(tenant, record_id)
@@ -139,7 +151,7 @@ class Reader:
         order = {spec.name: n for n, spec in enumerate(region.region.backends)}
         replicas = sorted(stored.get(row.object_id, []), key=lambda r: order.get(r.backend, 99))
         key = self._keys.record_key(row, found.permit)
-        return Opened(row, key, tuple(replicas), found.term)
+        return Opened(row, key, tuple(replicas), found.term, found.permit.until)
 
     def _mark_corrupt(self, replica: Replica) -> None:
         """Have a replica replaced. Never the last one: a person may still recover data from it."""

@@ -176,7 +176,9 @@ class Screener:
             if not self._fits(row):
                 raise BodyTooLarge("A classifier gets bodies of 16 MiB: this record is larger.")
             replicas = tuple(stored.get(row.object_id, ()))
-            opened = Opened(row, self._keys.record_key(row, one.permit), replicas, one.term)
+            opened = Opened(
+                row, self._keys.record_key(row, one.permit), replicas, one.term, one.permit.until
+            )
             known = self._own(flags_of(opened, row.sealed_flags))
             body, metadata = self._content(opened, sealed)
         except DomicileError as error:

@@ -35,6 +35,7 @@ from storage.policy.consent import (
     consent_in_force,
     may_state,
     moment_of,
+    not_before,
 )
 from storage.policy.copies import (
     ASK_AHEAD,
@@ -400,6 +401,7 @@ __all__ = [
     "needs_attention",
     "needs_reading",
     "next_scrub",
+    "not_before",
     "notice_faults",
     "objection_due",
     "peers",

@@ -137,6 +137,15 @@ def moment_of(kind: ConsentKind, given: datetime | date, now: datetime) -> datet
     return min(utc(now), datetime.combine(given, time.max, UTC))
 
 
+def not_before(said: Iterable[Statement], subjects: Collection[bytes], now: datetime) -> datetime:
+    """Return now, or when the holder of a refusal spoke last, if the clock of that was ahead.
+
+    ``subjects``: its pseudonyms; empty: the tenant. What is refused after a consent must win.
+    """
+    own = (x for x in said if (x.subjects & set(subjects) if subjects else not x.subjects))
+    return max([utc(now), *(utc(x.given) for x in own)])
+
+
 def may_state(
     wordings: Mapping[str, Wording], new: Statement, others: Iterable[Statement], *, now: datetime
 ) -> Consenting:

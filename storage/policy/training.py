@@ -62,18 +62,35 @@ def against_training(topology: Topology, origin: date, consent: InForce, today: 
 
 
 def refused_since(
-    said: Iterable[Statement], *, data_class: DataClass, subject: bytes | None, at: datetime
+    said: Iterable[Statement],
+    *,
+    data_class: DataClass,
+    origin: date,
+    subject: bytes | None,
+    at: datetime,
 ) -> Statement | None:
-    """Return a refusal that was recorded after a record was handed out at ``at``, and covers it.
+    """Return a refusal that covers a record, and that its hand-out at ``at`` did not know.
 
-    A later consent does not undo it: the run must not use what it had before.
+    That is one that was recorded later, or that no consent of its holder had undone by then: with
+    it the record would not have been handed out. When it was recorded is noted before it comes into
+    force, so that alone does not tell. A later consent does not undo it: the run must not use what
+    it had before.
     """
-    later = (
+    about = [
         x
         for x in said
+        if x.about(data_class, Purpose.TRAIN) and (not x.subjects or subject in x.subjects)
+    ]
+    consents = [
+        x for x in about if x.covers_from and x.covers_from <= origin and utc(x.given) <= utc(at)
+    ]
+    unknown = (
+        x
+        for x in about
         if x.refuses
-        and x.about(data_class, Purpose.TRAIN)
-        and utc(x.recorded) >= utc(at)
-        and (not x.subjects or subject in x.subjects)
+        and (
+            utc(x.recorded) >= utc(at)
+            or not any(y.same_holder(x) and y.given > x.given for y in consents)
+        )
     )
-    return min(later, key=lambda x: x.recorded, default=None)
+    return min(unknown, key=lambda x: x.recorded, default=None)

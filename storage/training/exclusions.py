@@ -50,7 +50,13 @@ def _page(
 def _excluded(one: Used, said: Sequence[Statement]) -> Exclusion | None:
     if one.erased:
         return Exclusion(one.tenant, one.record, ExclusionReason.ERASED)
-    refusal = refused_since(said, data_class=one.record.data_class, subject=one.subject, at=one.at)
+    refusal = refused_since(
+        said,
+        data_class=one.record.data_class,
+        origin=one.origin,
+        subject=one.subject,
+        at=one.at,
+    )
     if refusal is None:
         return None
     return Exclusion(one.tenant, one.record, ExclusionReason.WITHDRAWN, refusal.id)

@@ -97,6 +97,7 @@ class Trainer:
     skipped: Counter[str] = field(default_factory=Counter)
     count: int = 0
     _entries: "hashlib._Hash" = field(default_factory=hashlib.sha256)
+    _last: str | None = None  # the line of what is being handed out: not counted yet
 
     def records(self) -> Generator[TrainingRecord, None, None]:
         """Yield the records that may be handed out, of one class after the other.
@@ -112,6 +113,7 @@ class Trainer:
 
     def manifest(self) -> str:
         """Return the signed line of the manifest: of all that was handed out so far."""
+        self._count_last()
         reading, region = self.reading, self.region
         stated = Manifest(
             region=region.name,
@@ -126,6 +128,16 @@ class Trainer:
             topology=region.topology.digest,
         )
         return sign_compact(stated, region.signing, kind=MANIFEST)
+
+    def drop_last(self) -> None:
+        """Leave the last record out of the manifest: nobody received it. Its use stays noted."""
+        self._last = None
+
+    def _count_last(self) -> None:
+        if self._last is not None:
+            self._entries.update(f"{self._last}\n".encode())
+            self.count += 1
+            self._last = None
 
     def _rows(self, data_class: DataClass, after: RecordId | None) -> Sequence[Row]:
         reading, now = self.reading, self.region.clock.now()
@@ -353,7 +365,8 @@ class Trainer:
     def _opened(self, one: _Decided, replicas: Sequence[Replica]) -> Opened:
         row = one.permitted.row
         key = self.keys.record_key(row, one.permitted.permit)
-        return Opened(row, key, tuple(replicas), one.permitted.term)
+        permitted = one.permitted
+        return Opened(row, key, tuple(replicas), permitted.term, permitted.permit.until)
 
     def _open(
         self, one: _Decided, stored: Mapping[UUID, list[Replica]], sealed: bytes | None
@@ -391,8 +404,8 @@ class Trainer:
             statement=None if statement is None else statement.id,
             wording=None if statement is None else statement.wording,
         )
-        self._entries.update(f"{entry}\n".encode())
-        self.count += 1
+        self._count_last()
+        self._last = entry
         body = record.body if read is None else None
         return TrainingRecord(
             record.info, record.metadata, entry, body, read or partial(_part, record.body)

@@ -87,9 +87,9 @@ def test_a_tenant_that_is_made_again_has_no_models(domicile: Domicile, tenant: B
     again.models.add("acme-2", by="ann")
 
 
-def leave(domicile: Domicile, tenant: BoundTenant) -> None:
+def leave(domicile: Domicile, tenant: BoundTenant, all_of_it: Scope | None = None) -> None:
     """Erase and remove the tenant, which has confirmed that nothing of its model is left."""
-    tenant.erase(Scope.tenant(), reason=Reason.CONTRACT_END)
+    tenant.erase(all_of_it or Scope.tenant(), reason=Reason.CONTRACT_END)
     for hours in (1, 73, 1, 25, 25, 1):
         work(domicile, hours=hours)
     listed = tenant.models.exclusions(JOB.model).listed
@@ -131,6 +131,63 @@ def test_a_former_tenants_model_is_not_taken_after_a_restore(
     with pytest.raises(ModelRefused) as caught:
         again.models.add(JOB.model, by="ann")
     assert caught.value.reasons == ("another_tenants_model",)
+
+
+def test_a_former_tenants_files_are_not_shown_if_they_were_erased_one_by_one(
+    domicile: Domicile, tenant: BoundTenant
+) -> None:
+    """Nothing of it was left, and it was removed."""
+    file = tenant.put_file([b"lines of the former"]).id
+    tenant.get(file, purpose=TUNE, tuning=JOB)
+    leave(domicile, tenant, Scope.record(file))
+    again = domicile.tenant()
+    with pytest.raises(NotFound):
+        again.models.exclusions(JOB.model)
+
+
+def test_a_former_tenants_files_are_not_shown_after_a_recovery(
+    domicile: Domicile, tenant: BoundTenant
+) -> None:
+    """All of it was erased: a tenant that is made again is another."""
+    tenant.get(tenant.put_file([b"lines of the former"]).id, purpose=TUNE, tuning=JOB)
+    leave(domicile, tenant)
+    Dump.of(domicile).restore(domicile)
+    recover_catalog(domicile)
+    again = domicile.tenant()
+    with pytest.raises(NotFound):
+        again.models.exclusions(JOB.model)
+    with pytest.raises(ModelRefused):
+        again.models.add(JOB.model, by="ann")
+
+
+def test_a_tenant_that_was_lost_with_the_catalog_has_its_models_again(domicile: Domicile) -> None:
+    """It is noted again after a recovery; what it used is asked back, and its erasure completes."""
+    dump = Dump.of(domicile)
+    domicile.pass_time(seconds=5)
+    lost = domicile.tenant()
+    file = lost.put_file([b"lines"]).id
+    lost.models.add(JOB.model, by="ann")
+    lost.get(file, purpose=TUNE, tuning=JOB)
+    erasure = erase(lost, Scope.record(file))
+    domicile.pass_time(seconds=5)
+    dump.restore(domicile)
+    recover_catalog(domicile)
+    domicile.open()
+    domicile.pass_time(seconds=5)
+
+    again = domicile.tenant()
+    again.models.add(JOB.model, by="ann")
+    with pytest.raises(ModelRefused):
+        domicile.tenant("beta-eu").models.add(JOB.model, by="ben")
+    for _ in range(3):
+        work(domicile, hours=24 * 4)
+    assert domicile.store.erasure(erasure.id).state is not ErasureState.COMPLETE
+    listed = again.models.exclusions(JOB.model)
+    assert [x.record for x in listed.records] == [file]
+    again.models.confirm(JOB.model, listed=listed.listed, document="d" * 64, by="ann")
+    work(domicile)
+    assert domicile.store.erasure(erasure.id).state is ErasureState.COMPLETE
+    again.models.add(JOB.model, by="ann")
 
 
 def test_a_use_is_the_tenants_own_whatever_the_clock_says(domicile: Domicile) -> None:

@@ -13,7 +13,15 @@ from hypothesis import strategies as st
 from regions.model import DataClass, Purpose, Wording
 from storage.errors import ConsentRefused
 from storage.model import ConsentKind
-from storage.policy import ConsentReason, InForce, Statement, consent_in_force, may_state, moment_of
+from storage.policy import (
+    ConsentReason,
+    InForce,
+    Statement,
+    consent_in_force,
+    may_state,
+    moment_of,
+    not_before,
+)
 
 PROMPT, COMPLETION, FILE = (
     DataClass.PROMPT,
@@ -229,6 +237,19 @@ def test_a_refusal_of_a_day_wins_over_a_consent_of_that_day(
         assert in_force(both).opted_out
     assert refused.date() == START.date()
     assert refused <= noon + later
+
+
+def test_what_is_refused_now_is_not_older_than_what_its_holder_said() -> None:
+    """Whatever the clock says: of the tenant, or of the same subject."""
+    ahead = replace(SAID, given=NOW + timedelta(seconds=1))
+    mine = replace(ahead, subjects=frozenset(ANN))
+    assert not_before([], (), NOW) == NOW
+    assert not_before([SAID], (), NOW) == NOW
+    assert not_before([ahead], (), NOW) == ahead.given
+    assert not_before([ahead], ANN, NOW) == NOW
+    assert not_before([mine], (), NOW) == NOW
+    assert not_before([mine], ANN[:1], NOW) == mine.given
+    assert not_before([mine], BEN, NOW) == NOW
 
 
 def test_a_day_that_has_not_begun_stays_in_the_future() -> None:

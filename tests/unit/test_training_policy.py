@@ -192,19 +192,25 @@ def test_where_each_subject_is_asked_a_record_of_nobody_is_not_used() -> None:
     assert ask(ground(per_subject=True)).reason is AccessReason.NOT_OPTED_IN
 
 
-def since(at: datetime, *said: Statement, subject: bytes | None = b"subject") -> Statement | None:
+def since(
+    at: datetime,
+    *said: Statement,
+    subject: bytes | None = b"subject",
+    origin: date = date(2026, 1, 1),
+) -> Statement | None:
     """Return what refused a prompt that was handed out at that time."""
-    return refused_since(said, data_class=DataClass.PROMPT, subject=subject, at=at)
+    return refused_since(said, data_class=DataClass.PROMPT, origin=origin, subject=subject, at=at)
 
 
 def test_what_was_refused_after_it_was_handed_out_is_excluded() -> None:
     """By when it was recorded, whatever its date. No later consent undoes it."""
     recorded = replace(NO, recorded=NOW)
+    undone = replace(OPT_IN, given=NOW, recorded=NOW)
     for early in (NOW - timedelta(seconds=1), NOW):
-        assert since(early, recorded, OPT_IN) is recorded
-    assert since(NOW + timedelta(seconds=1), recorded) is None
+        assert since(early, recorded, undone) is recorded
+    assert since(NOW + timedelta(seconds=1), recorded, undone) is None
     old = replace(recorded, given=NOW - timedelta(days=900), kind=ConsentKind.OPT_OUT)
-    assert since(NOW - timedelta(days=1), old) is old
+    assert since(NOW - timedelta(days=1), old, OPT_IN) is old
     again = replace(OPT_IN, given=NOW + timedelta(days=1), recorded=NOW + timedelta(days=1))
     assert since(NOW - timedelta(days=1), recorded, again) is recorded
     other = replace(recorded, subjects=frozenset({b"other"}))
@@ -214,3 +220,18 @@ def test_what_was_refused_after_it_was_handed_out_is_excluded() -> None:
     assert since(NOW, mine, subject=None) is None
     files = replace(recorded, classes=frozenset({DataClass.FINE_TUNING_FILE}))
     assert since(NOW, files) is None
+
+
+def test_a_refusal_that_would_have_refused_the_hand_out_was_not_known() -> None:
+    """It was recorded earlier, and came into force later: no consent of its holder undid it."""
+    at, day = NOW + timedelta(seconds=1), date(2026, 1, 1)
+    assert since(at, OPT_IN, NO) is NO
+    newer = replace(OPT_IN, given=NO.given + timedelta(seconds=1))
+    assert since(at, NO, newer) is None
+    assert since(at, NO, replace(newer, given=NO.given)) is NO
+    assert since(at, NO, replace(newer, given=at + timedelta(seconds=1))) is NO
+    assert since(at, NO, replace(newer, subjects=frozenset({b"subject"}))) is NO
+    assert since(at, NO, replace(newer, covers_from=day + timedelta(days=1))) is NO
+    assert since(at, NO, replace(newer, covers_from=day)) is None
+    mine = replace(NO, subjects=frozenset({b"subject"}))
+    assert since(at, mine, newer) is mine

@@ -1,5 +1,6 @@
 """``store.training``, ``store.training_runs`` and ``Tenant.models`` for asyncio."""
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
@@ -42,18 +43,34 @@ class AsyncTrainingRecord:
 
 
 class AsyncTraining:
-    """``Training`` for asyncio: the same attributes and errors."""
+    """``Training`` for asyncio: the same attributes and errors.
+
+    What was being read when its caller was cancelled comes next if you iterate again. If you do
+    not, it is not in the manifest: ``close`` waits until it is read.
+    """
 
     def __init__(self, training: Training, threads: Threads) -> None:
         """Use ``AsyncStore.training`` instead."""
         self._training = training
         self._threads = threads
+        self._next: asyncio.Future[TrainingRecord | None] | None = None  # that nobody received
 
     async def __aiter__(self) -> AsyncIterator[AsyncTrainingRecord]:
         """Yield the records, of one tenant after the other."""
-        records = iter(self._training)
-        while (record := await self._threads.call(next, records, None)) is not None:
+        while (record := await self._received()) is not None:
             yield AsyncTrainingRecord(record, self._threads)
+
+    async def _received(self) -> TrainingRecord | None:
+        """Return the next record. It is received unless this is cancelled."""
+        if self._next is None:
+            self._next = self._threads.call(next, iter(self._training), None)
+        try:
+            record = await asyncio.shield(self._next)
+        except Exception:
+            self._next = None
+            raise
+        self._next = None
+        return record
 
     @property
     def manifests(self) -> Sequence[str]:
@@ -66,7 +83,11 @@ class AsyncTraining:
         return self._training.skipped
 
     async def close(self) -> None:
-        """See ``Training.close``."""
+        """See ``Training.close``. It waits for what is being read."""
+        if self._next is not None:
+            await asyncio.wait([self._next])
+            self._training._drop_last()  # noqa: SLF001 - callers have no use for it
+            self._next = None
         await self._threads.call(self._training.close)
 
     async def __aenter__(self) -> Self:

@@ -5,10 +5,75 @@ from tests.mutants.bugs.bug import bug
 POLICY = "tests/unit/test_training_policy.py"
 TRAINING = "tests/integration/test_training.py"
 UNREADABLE = "tests/integration/test_training_unreadable.py"
+WITHDRAWN = "tests/integration/test_training_withdrawn.py"
+CANCELLED = "tests/integration/test_training_cancelled.py"
 LARGE = "tests/integration/test_training_files.py"
 TUNING = "tests/integration/test_fine_tuning.py"
 
 BUGS = (
+    bug(
+        "what was handed out while a withdrawal was being written is not listed",
+        "policy/training.py",
+        "            or not any(y.same_holder(x) and y.given > x.given for y in consents)\n",
+        "",
+        WITHDRAWN,
+    ),
+    bug(
+        "a read that took long is handed out, whatever was withdrawn meanwhile",
+        "packs/reader.py",
+        "        if self._region.clock.now() >= opened.until:",
+        "        if False:",
+        WITHDRAWN,
+    ),
+    bug(
+        "a cancelled read is closed while it runs",
+        "client/aio/training.py",
+        "            await asyncio.wait([self._next])\n",
+        "",
+        CANCELLED,
+    ),
+    bug(
+        "a record that nobody received is in the manifest",
+        "client/aio/training.py",
+        "            self._training._drop_last()  # noqa: SLF001 - callers have no use for it\n",
+        "",
+        CANCELLED,
+    ),
+    bug(
+        "a record that nobody received is lost to a caller who goes on",
+        "client/aio/training.py",
+        "        except Exception:\n            self._next = None\n            raise\n",
+        "        except BaseException:\n            self._next = None\n            raise\n",
+        CANCELLED,
+    ),
+    bug(
+        "what was consented to again before the run is listed",
+        "policy/training.py",
+        "y.given > x.given for y in consents",
+        "False for y in consents",
+        WITHDRAWN,
+    ),
+    bug(
+        "a consent to later data undoes a withdrawal",
+        "policy/training.py",
+        "x.covers_from <= origin and utc(x.given)",
+        "utc(x.given)",
+        POLICY,
+    ),
+    bug(
+        "a later consent undoes a withdrawal that a run did not know",
+        "policy/training.py",
+        " and utc(x.given) <= utc(at)",
+        "",
+        POLICY,
+    ),
+    bug(
+        "a subject's withdrawal is undone by the tenant",
+        "policy/training.py",
+        "y.same_holder(x) and y.given > x.given for y",
+        "y.given > x.given for y",
+        POLICY,
+    ),
     bug(
         "a mistyped run or model has an empty list",
         "client/training.py",
@@ -253,8 +318,29 @@ BUGS = (
     bug(
         "nobody confirms for the model of a tenant that is gone",
         "catalog/training.py",
-        "    return r.began >= func.coalesce(_created(tenant), r.began)",
-        "    return r.began >= _created(tenant)",
+        "    created = func.coalesce(_created(tenant), r.began)",
+        "    created = _created(tenant)",
+        TUNING,
+    ),
+    bug(
+        "a tenant that was lost with the catalog does not get its models again",
+        "catalog/training.py",
+        "    return (r.began >= created) | (recovered & ~left)",
+        "    return r.began >= created",
+        TUNING,
+    ),
+    bug(
+        "after a recovery a tenant that is made again is shown the files of the former",
+        "catalog/training.py",
+        "(recovered & ~left)",
+        "recovered",
+        TUNING,
+    ),
+    bug(
+        "without a recovery a tenant that is made again is shown some files of the former",
+        "catalog/training.py",
+        "(recovered & ~left)",
+        "~left",
         TUNING,
     ),
     bug(
