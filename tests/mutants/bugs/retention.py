@@ -228,6 +228,13 @@ BUGS = (
         FLOOR,
     ),
     bug(
+        "an id ends an event before its floor is over",
+        "policy/retention.py",
+        "if floor is not None and midnight(",
+        "if floor is None and midnight(",
+        FLOOR,
+    ),
+    bug(
         "an event may have content",
         "client/validate.py",
         "if new.body and new.data_class not in CONTENT_CLASSES:",
