@@ -477,10 +477,21 @@ STORED = [
     (
         "floor_days = 184",
         "floor_days = 100",
-        "narrower",
+        "broader",  # what a law wants kept may be erased
         (
             "Of the events that are stored an erasure now leaves those of the last 100 days; "
-            "before: those of the last 184 days. None is kept longer for it: each ends by its day."
+            "before: those of the last 184 days. None is kept longer for it: each ends by its day. "
+            "A tenant may set a retention of 102 days or more; before: 186 days or more."
+        ),
+    ),
+    (
+        "floor_days = 184",
+        "",
+        "broader",
+        (
+            "Of the events that are stored an erasure now leaves none; before: those of the last "
+            "184 days. None is kept longer for it: each ends by its day. A tenant may set a "
+            "retention of any number of days; before: 186 days or more."
         ),
     ),
 ]
