@@ -152,6 +152,16 @@ def test_explain_says_what_a_floor_and_a_shortened_retention_rest_on(changed: Pa
     assert shortened["limit"] == 96 * 3600
 
 
+@pytest.mark.parametrize("command", [("policy", "explain"), ("worker", "--dry-run")])
+@pytest.mark.parametrize("pause", ["inf", "nan", "1e308", "86401", "0"])
+def test_a_pause_is_at_most_a_day(command: tuple[str, ...], pause: str) -> None:
+    """No other number of seconds is taken, and it is no error of ours."""
+    ended = CliRunner().invoke(app, [*command, "--pause", pause, "--json"])
+
+    assert ended.exit_code == Exit.INVALID, ended.output
+    assert "--pause" in json.loads(ended.stdout)["error"]["message"]
+
+
 def test_a_directory_that_does_not_load_is_named(changed: Path, tmp_path: Path) -> None:
     """The file and the key; or that it is no directory."""
     (changed / CLASSES).write_text("")
