@@ -22,9 +22,9 @@ kind: str = "pre"
 
 
 def upgrade() -> None:
-    """Add a column, and the trigger that sets it."""
+    """Add a column, and the triggers that set it."""
     _run(Path(__file__).with_name("0044_lapsed_stays.sql").read_text())
-    op.execute("REVOKE ALL ON FUNCTION keep_lapsed() FROM PUBLIC")
+    op.execute("REVOKE ALL ON FUNCTION keep_lapsed(), keep_all_lapsed() FROM PUBLIC")
 
 
 def downgrade() -> None:
@@ -33,7 +33,8 @@ def downgrade() -> None:
     if op.get_bind().scalar(query):
         raise RuntimeError("A choice has lapsed: without that, it may be carried out.")
     op.execute("DROP TRIGGER agreement_entry_lapses ON agreement_entry")
-    op.execute("DROP FUNCTION keep_lapsed()")
+    op.execute("DROP TRIGGER agreement_forgotten_lapses ON agreement_entry")
+    op.execute("DROP FUNCTION keep_lapsed(), keep_all_lapsed()")
     older = Path(__file__).with_name("0039_choices_lapse.sql").read_text()
     found = re.search(r"CREATE FUNCTION has_lapsed\(.*?\n\$\$;", older, re.DOTALL)
     assert found is not None

@@ -28,3 +28,15 @@ BEGIN
 END $$;
 CREATE TRIGGER agreement_entry_lapses BEFORE INSERT ON ours.agreement_entry FOR EACH ROW
 WHEN (NEW.kind = 'dpa' AND NEW.supersedes IS NOT NULL) EXECUTE FUNCTION ours.keep_lapsed();
+
+-- What is forgotten of agreements says no more what has lapsed: it is noted before.
+CREATE FUNCTION keep_all_lapsed() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  UPDATE ours.exit_choice c SET lapsed = clock_timestamp()
+  WHERE c.lapsed IS NULL AND ours.has_lapsed(c, (clock_timestamp() AT TIME ZONE 'UTC')::date);
+  RETURN NULL;
+END $$;
+CREATE TRIGGER agreement_forgotten_lapses BEFORE DELETE ON ours.agreement_entry FOR EACH STATEMENT
+EXECUTE FUNCTION ours.keep_all_lapsed();

@@ -151,6 +151,12 @@ def ended(today: date) -> Select[str]:
     return select(a.tenant).where(a.kind == "dpa", _standing(a)).group_by(a.tenant).having(over)
 
 
+def in_force_or_ahead(tenant: ColumnElement[str], today: date) -> ColumnElement[bool]:
+    """SQL: whether a tenant has an agreement to process data that is or will be in force."""
+    lasts = or_(a.until.is_(None), a.until > today)
+    return exists().where(a.tenant == tenant, a.kind == "dpa", lasts, _standing(a))
+
+
 def in_force_between(
     tenant: ColumnElement[str], first: ColumnElement[date], last: date
 ) -> ColumnElement[bool]:

@@ -88,7 +88,7 @@ def due(today: date) -> Select[UUID]:
 
     The day has come, and no agreement has been in force since, nor is or will be.
     """
-    over = c.tenant.in_(agreements.ended(today))
+    over = ~agreements.in_force_or_ahead(c.tenant, today)
     return select(c.id).where(c.exit_on <= today, *_confirmed(), over, ~_lapsed(today))
 
 
@@ -103,13 +103,17 @@ def count_overdue(connection: Connection, today: date, most: int) -> int:
     """Count tenants that still have records after the end of the agreement, and no exit to come.
 
     Their customers chose nothing, had no notice, or no second person has confirmed it. What was
-    chosen, or carried out, for a contract before the one that has ended does not count.
+    chosen, or carried out, for a contract before the one that has ended does not count. A tenant
+    that never had an agreement is among them once the day that its customer chose is over.
     """
     h = t.tenant.c
     stored = or_(*(exists().where(x.c.tenant == h.id) for x in (t.record, t.file, t.held)))
     coming = exists().where(c.tenant == h.id, *_confirmed(), c.exit_on >= today)
     carried = exists().where(c.tenant == h.id, _newest(), _has("erasure"), ~_lapsed(today))
-    query = select(h.id).where(h.id.in_(agreements.ended(today)), ~coming, ~carried, stored)
+    passed = exists().where(c.tenant == h.id, _newest(), c.exit_on < today)
+    chosen = and_(passed, ~agreements.in_force_or_ahead(h.id, today))
+    over = or_(h.id.in_(agreements.ended(today)), chosen)
+    query = select(h.id).where(over, ~coming, ~carried, stored)
     return count_up_to(connection, query, most)
 
 

@@ -31,6 +31,15 @@ Group = Annotated[
     str | None, Option(metavar="NAME", help="The conversation it belongs to. - reads stdin.")
 ]
 Limit = Annotated[int, Option(metavar="N", min=1, max=1000, help="List at most N, up to 1000.")]
+Pause = Annotated[
+    float,
+    Option(
+        metavar="SECONDS",
+        min=0.1,
+        max=86_400,
+        help="Seconds between a worker's rounds.",
+    ),
+]
 OneRegion = Annotated[
     str | None, Option("--region", metavar="REGION", help="Only this region. Default: all.")
 ]

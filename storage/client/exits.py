@@ -104,7 +104,7 @@ class Exits:
             if known is None:
                 raise NotFound("No such choice in this region.")
             before, newest = known
-            if before.state is unless:
+            if before.state is unless and newest:
                 return before
             person = roster.of_session(connection)
             decide(before, person, today, newest).demand()

@@ -113,14 +113,10 @@ def start_training(
 ) -> Training:
     """Return a training read. Raises InvalidRequest, UnknownClass, UnknownTenant or WrongRegion."""
     name, machine = _run(run), check_bound(actor)
-    if isinstance(classes, str) or not classes:
-        raise InvalidRequest("classes must name at least one.", advice="Pass [DataClass.PROMPT].")
-    for data_class in classes:
-        check_class(data_class)
-    given = [tenants] if isinstance(tenants, str) else list(tenants)
+    _check_asked(tenants, classes, since, until)
+    given = [tenants] if isinstance(tenants, str) else list(dict.fromkeys(tenants))
     trainers = []
     for tenant in given:
-        check_tenant_id(tenant)
         served, _ = homes.find(tenant)
         region = served.region
         check_login(region, machine, facts_of(machine, tenant, Purpose.TRAIN))
@@ -137,6 +133,20 @@ def start_training(
         )
         trainers.append(Trainer(region, served.keys, reading))
     return Training(trainers)
+
+
+def _check_asked(tenants: object, classes: object, since: object, until: object) -> None:
+    named = [tenants] if isinstance(tenants, str) else tenants
+    if not isinstance(named, Collection) or not named:
+        raise InvalidRequest("tenants must name at least one.", advice='Pass "acme-eu".')
+    for tenant in named:
+        check_tenant_id(tenant)
+    if not isinstance(classes, Collection) or isinstance(classes, str) or not classes:
+        raise InvalidRequest("classes must name at least one.", advice="Pass [DataClass.PROMPT].")
+    for data_class in classes:
+        check_class(data_class)
+    if not all(moment is None or isinstance(moment, datetime) for moment in (since, until)):
+        raise InvalidRequest("since and until must be moments.", advice="Pass a datetime.")
 
 
 class TrainingRuns:
@@ -181,10 +191,14 @@ class Models:
     def add(self, model: str, *, by: str) -> None:
         """Note a model as the tenant's own, for ever. Repeating it changes nothing.
 
-        Raises ModelRefused if it is another tenant's.
+        Raises ModelRefused if it is another tenant's, and InvalidRequest if the name begins or ends
+        with a space.
         """
         check_actor(by)
-        add_model(self._homes.find(self._tenant)[0].region, self._tenant, _model(model), by=by)
+        name = _model(model)
+        if name != name.strip():
+            raise InvalidRequest("The model must not begin or end with a space.")
+        add_model(self._homes.find(self._tenant)[0].region, self._tenant, name, by=by)
 
     def list(self) -> Sequence[TenantModel]:
         """Return the models of the tenant, by name."""

@@ -48,7 +48,7 @@ class Plan:
         moment, term = counts_from(record_id, now, error), self.term
         if not (self.covers(record_id.minted) and self.covers(moment)):
             return accept_id(self.topology, self.tenant, record_id, now, error)
-        return term_under(record_id, term, term.expiry_day, moment, self.topology.bounds)
+        return term_under(self.topology, record_id, term, term.expiry_day, moment)
 
 
 def plan_writes(

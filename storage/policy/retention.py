@@ -129,12 +129,13 @@ def accept_id(
     may be ahead of the one that gave ``now``. ``origin``: as for ``retain``.
 
     Raises UnknownClass, OriginRefused, and StaleId if the id is older than the write window, comes
-    from the future, or has a day that has begun or is later than the retention allows now.
+    from the future, or has a day that has begun, is earlier than the floor of its class, or is
+    later than the retention allows now.
     """
     moment = counts_from(record_id, now, error)
     term = retain(topology, tenant, record_id.data_class, moment, origin)
     last = _last_day(topology, tenant, record_id, term, origin) if term.stored else None
-    return term_under(record_id, term, last, moment, topology.bounds, taken_in=origin is not None)
+    return term_under(topology, record_id, term, last, moment, origin)
 
 
 def counts_from(record_id: RecordId, now: datetime, error: timedelta) -> datetime:
@@ -151,19 +152,18 @@ def counts_from(record_id: RecordId, now: datetime, error: timedelta) -> datetim
     return max(moment, utc(record_id.minted))
 
 
-def term_under(
+def term_under(  # noqa: PLR0917 - what ``accept_id`` takes, and what it found
+    topology: Topology,
     record_id: RecordId,
     term: Term,
     last: date | None,
     moment: datetime,
-    bounds: Bounds,
-    *,
-    taken_in: bool = False,
+    origin: date | None = None,
 ) -> Term:
     """Return the term of a record under its id, given what ``retain`` gives at that moment.
 
-    ``last``: the last day that the id may have; None: it needs none. ``taken_in``: whether the
-    record has an origin. Raises StaleId for a later day, and for one that has begun.
+    ``last``: the last day that the id may have; None: it needs none. Raises StaleId for a later
+    day, for one that has begun, and for one that comes before the floor is over.
     """
     if not term.stored:
         return term
@@ -172,15 +172,20 @@ def term_under(
             return term
         raise StaleId("Retention was switched on after the id was minted.", advice=_MINT)
     later = last is not None and record_id.day > last
-    if later and taken_in:
+    if later and origin is not None:
         raise StaleId("The id was minted for a later origin date, or for none.", advice=_MINT)
     if later:
         raise StaleId("Retention was shortened after the id was minted.", advice=_MINT)
     if record_id.day <= moment.date():
         raise StaleId("The id's expiry day has begun.", advice=_MINT)
+    floor = _rule(topology, record_id.data_class).floor_days
+    begins = utc(record_id.minted) if origin is None else midnight(origin)
+    if floor is not None and midnight(record_id.day) < begins + timedelta(days=floor):
+        message = f"The id ends before the floor of {floor} days is over: was it minted for an "
+        raise StaleId(f"{message}older origin date, or the floor raised since?", advice=_MINT)
     own = last is None or record_id.day < last
     reason = RetentionReason.RECORD_RETENTION if own else term.reason
-    return until_day(record_id.day, bounds, reason)
+    return until_day(record_id.day, topology.bounds, reason)
 
 
 def _last_day(

@@ -152,6 +152,16 @@ def test_explain_says_what_a_floor_and_a_shortened_retention_rest_on(changed: Pa
     assert shortened["limit"] == 96 * 3600
 
 
+@pytest.mark.parametrize("command", [("policy", "explain"), ("worker", "--dry-run")])
+@pytest.mark.parametrize("pause", ["inf", "nan", "1e308", "86401", "0"])
+def test_a_pause_is_at_most_a_day(command: tuple[str, ...], pause: str) -> None:
+    """No other number of seconds is taken, and it is no error of ours."""
+    ended = CliRunner().invoke(app, [*command, "--pause", pause, "--json"])
+
+    assert ended.exit_code == Exit.INVALID, ended.output
+    assert "--pause" in json.loads(ended.stdout)["error"]["message"]
+
+
 def test_a_directory_that_does_not_load_is_named(changed: Path, tmp_path: Path) -> None:
     """The file and the key; or that it is no directory."""
     (changed / CLASSES).write_text("")
@@ -477,10 +487,21 @@ STORED = [
     (
         "floor_days = 184",
         "floor_days = 100",
-        "narrower",
+        "broader",  # what a law wants kept may be erased
         (
             "Of the events that are stored an erasure now leaves those of the last 100 days; "
-            "before: those of the last 184 days. None is kept longer for it: each ends by its day."
+            "before: those of the last 184 days. None is kept longer for it: each ends by its day. "
+            "A tenant may set a retention of 102 days or more; before: 186 days or more."
+        ),
+    ),
+    (
+        "floor_days = 184",
+        "",
+        "broader",
+        (
+            "Of the events that are stored an erasure now leaves none; before: those of the last "
+            "184 days. None is kept longer for it: each ends by its day. A tenant may set a "
+            "retention of any number of days; before: 186 days or more."
         ),
     ),
 ]

@@ -153,3 +153,11 @@ def test_an_origin_is_taken_in_and_shown(line: CommandLine, file: str) -> None:
     origins = [one["origin"] for one in listed if one["id"] == file]
     assert origins == [{"date": "2023-02-28", "source": SOURCE}]
     assert "2023-02-28, from the source" in line("explain", "acme-eu", file).stdout
+
+
+def test_a_record_is_not_asked_about_by_region(line: CommandLine) -> None:
+    """The region would be ignored: a record is in the home of its tenant."""
+    code, error = line.error(*asked(line.put("mine"), "serve", "--region", "eu-central-1"))
+
+    assert (code, error["code"]) == (Exit.INVALID, "InvalidRequest")
+    assert "--region" in error["message"]

@@ -57,6 +57,10 @@ class TestTenants:
             (["--residency", "EU", "--dpa-until", "2027-01-01"], Exit.INVALID),
             (["--residency", "EU", "--retention", "prompt"], Exit.INVALID),
             (["--residency", "EU", "--retention", "prompt=99"], Exit.INVALID),
+            (
+                ["--residency", "EU", "--retention", "prompt=5", "--retention", "prompt=7"],
+                Exit.INVALID,
+            ),
         ],
     )
     def test_bad_terms_are_refused(self, line: CommandLine, terms: list[str], code: Exit) -> None:
@@ -68,3 +72,14 @@ class TestTenants:
         assert ended == code
         assert error["message"]
         assert error["advice"]
+
+    def test_only_without_any_agreement_it_says_so(self, line: CommandLine) -> None:
+        """What is in the history stays there without --dpa."""
+        ensure_tenant(line, "beta-eu", "eu-central-1", "EU")
+        terms = ("--account", "acme", "--home", "eu-central-1", "--residency", "EU")
+
+        again = line("tenant", "ensure", "beta-eu", *terms).stderr
+        other = line("tenant", "ensure", "gamma-eu", *terms).stderr
+
+        assert "No agreement is recorded" not in again
+        assert "No agreement is recorded" in other

@@ -1,12 +1,15 @@
 """The end of a contract: what the customer chose is done on its day, and nothing before."""
 
+import shutil
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
 from storage.catalog import exits, identity, log
+from storage.client.tenant import BoundTenant
 from storage.errors import CatalogUnavailable, ExitRefused, InvalidRequest, NotFound
 from storage.model import (
     Agreement,
@@ -30,6 +33,7 @@ from tests.support.catalogs.databases import HOME
 from tests.support.holds import place_hold, release_holds
 from tests.support.inspect.stored import home
 from tests.support.people import acting, staff
+from tests.support.topology_files import RESIDENCIES, SHIPPED, edit, use_topology
 
 SIGNED = date(2026, 1, 5)
 TOLD = "e" * 64
@@ -267,6 +271,67 @@ def test_an_end_in_the_past_revives_no_choice(
     assert len(erasures(domicile)) == 1
 
 
+def test_a_renewal_that_is_forgotten_revives_no_choice(domicile: Domicile) -> None:
+    """It is forgotten a while after its end, because an entry was recorded after it."""
+    leaver(domicile)
+    settle(domicile)
+    end = today(domicile) + timedelta(9)
+    renewed = Agreement("dpa", today(domicile), end, None, ASKED, "Ada Example")
+    domicile.store.admin.agreements.add("acme-eu", renewed)
+    work(domicile, days=9)
+    older = Agreement("dpa", SIGNED, SIGNED + timedelta(9), None, ASKED, "Ada Example")
+    domicile.store.admin.agreements.add("acme-eu", older)
+    recorded = len(domicile.store.admin.agreements.list("acme-eu"))
+    for _ in range(3):
+        work(domicile, days=400)
+
+    assert len(domicile.store.admin.agreements.list("acme-eu")) < recorded
+    (found,) = domicile.store.admin.exits.list("acme-eu")
+    assert found.state is ExitState.LAPSED
+    assert erasures(domicile) == []
+
+
+@pytest.fixture
+def without(domicile: Domicile, tmp_path: Path) -> BoundTenant:
+    """A tenant that never had an agreement: its residency asks for none."""
+    folder = shutil.copytree(SHIPPED, tmp_path / "topology")
+    edit(folder / RESIDENCIES, 'agreements = ["dpa"]', "agreements = []")
+    use_topology(domicile, folder)
+    tenant = domicile.tenant(agreements=[])
+    tenant.put(DataClass.FINE_TUNING_FILE, b"my file")
+    return tenant
+
+
+def test_what_the_customer_of_a_tenant_without_agreement_chose_is_carried_out(
+    domicile: Domicile, without: BoundTenant
+) -> None:
+    """There is no agreement to wait for."""
+    settle(domicile)
+    work(domicile, days=4)
+    assert erasures(domicile) == []
+
+    work(domicile, days=1)
+
+    assert len(erasures(domicile)) == 1
+    (found,) = domicile.store.admin.exits.list("acme-eu")
+    assert found.state is ExitState.CARRIED_OUT
+    assert status(domicile).overdue_exits == 0
+
+
+def test_the_choice_of_a_tenant_without_agreement_is_overdue_after_its_day(
+    domicile: Domicile, without: BoundTenant
+) -> None:
+    """If nobody confirmed it. A tenant whose customer chose nothing is not overdue."""
+    assert status(domicile).overdue_exits == 0
+    choose(domicile)
+    for days in (5, 1):
+        assert status(domicile).overdue_exits == 0
+        work(domicile, days=days)
+
+    assert status(domicile).overdue_exits == 1
+    assert erasures(domicile) == []
+
+
 def test_what_is_stored_under_a_renewal_that_is_called_off_later_is_overdue(
     domicile: Domicile,
 ) -> None:
@@ -420,6 +485,20 @@ class TestRefusals:
             ("confirmer_requested_it",),
         ]
         assert self.rows(domicile) == before
+
+    def test_a_confirmed_choice_that_was_replaced_is_not_confirmed_again(
+        self, domicile: Domicile
+    ) -> None:
+        """Whoever asks learns that it does not count. The one that counts stays confirmed."""
+        leaver(domicile)
+        old = settle(domicile)
+        assert confirm(domicile, old).state is ExitState.CONFIRMED
+
+        choose(domicile, days=50)
+
+        with pytest.raises(ExitRefused) as caught:
+            confirm(domicile, old)
+        assert caught.value.reasons == ("replaced",)
 
     def test_malformed_arguments_are_invalid(self, domicile: Domicile) -> None:
         """And what nobody chose is not found."""

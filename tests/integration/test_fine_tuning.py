@@ -63,6 +63,15 @@ def test_a_model_is_of_one_tenant_for_ever(domicile: Domicile, tenant: BoundTena
     assert other.models.list() == []
 
 
+@pytest.mark.parametrize("name", [" ", "m1 ", " m1", "\u3000m1"])
+def test_the_name_of_a_model_has_no_space_around_it(tenant: BoundTenant, name: str) -> None:
+    """Nobody could tell it from another one."""
+    before = tenant.models.list()
+    with pytest.raises(InvalidRequest):
+        tenant.models.add(name, by="ben")
+    assert tenant.models.list() == before
+
+
 def test_a_tenant_that_is_made_again_has_no_models(domicile: Domicile, tenant: BoundTenant) -> None:
     """Those of the former tenant of its id stay that tenant's; a new one is its own."""
     tenant.erase(Scope.tenant(), reason=Reason.CONTRACT_END)

@@ -1,6 +1,6 @@
 """Events: metadata that a law wants kept. Erasures leave it and say so; it ends all the same."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 
@@ -12,6 +12,7 @@ from storage.errors import (
     InvalidRequest,
     NotFound,
     PurposeRefused,
+    StaleId,
     TenantNotEmpty,
 )
 from storage.evidence.receipts import verify
@@ -20,6 +21,7 @@ from storage.model import (
     ErasureState,
     Kept,
     NewRecord,
+    Origin,
     Purpose,
     PutFailure,
     Reason,
@@ -93,6 +95,27 @@ def test_a_subjects_erasure_says_what_it_left_and_why(
     ]
     assert read(tenant, event) == read(tenant, other) == {"did": "answered"}
     assert [info.id for info in tenant.list(subject="u")] == [event]
+
+
+def _of(day: date) -> Origin:
+    return Origin(day, bytes(32))
+
+
+@pytest.mark.parametrize("origin_age", [None, 100])
+def test_no_id_ends_an_event_before_its_floor_is_over(
+    domicile: Domicile, tenant: BoundTenant, origin_age: int | None
+) -> None:
+    """An id of an older origin is refused, without an origin and with a later one."""
+    today = domicile.clock.now().date()
+    old = tenant.new_id(EVENT, origin_date=today - timedelta(days=180))
+    origin = None if origin_age is None else _of(today - timedelta(days=origin_age))
+
+    with pytest.raises(StaleId, match="floor of 184 days"):
+        tenant.put(EVENT, b"", id=old, origin=origin)
+
+    assert list(tenant.list()) == []
+    taken = tenant.put(EVENT, b"", id=old, origin=_of(today - timedelta(days=180)))
+    assert taken.id == old
 
 
 @pytest.mark.parametrize("kind", ["record", "group", "tenant"])

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -205,6 +206,40 @@ def test_a_machine_of_a_company_to_which_the_tenant_objects_trains_on_nothing(
     with pytest.raises(PurposeRefused) as caught:
         bodies(train(training, actor=actor))
     assert caught.value.reasons == ("company_objected_to",)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"tenants": None},
+        {"tenants": 5},
+        {"tenants": []},
+        {"tenants": [5]},
+        {"classes": None},
+        {"classes": 5},
+        {"classes": []},
+        {"since": "2026-01-01"},
+        {"until": 5},
+    ],
+)
+def test_malformed_arguments_of_a_training_read_are_invalid(
+    training: Domicile, tenant: BoundTenant, wrong: dict[str, Any]
+) -> None:
+    """None is a read of nothing."""
+    asked = {"tenants": "acme-eu", "classes": [PROMPT]} | wrong
+    with pytest.raises(InvalidRequest):
+        training.store.training(run="run-1", actor=MILL, **asked)
+
+
+def test_a_tenant_that_is_named_twice_is_read_once(training: Domicile, tenant: BoundTenant) -> None:
+    """As a class is."""
+    consent(training)
+    tenant.put(PROMPT, b"mine")
+    read = training.store.training(
+        ["acme-eu", "acme-eu"], run="run-1", actor=MILL, classes=[PROMPT, PROMPT]
+    )
+    assert bodies(read) == [b"mine"]
+    assert len(read.manifests) == 1
 
 
 def test_a_training_read_without_a_run_is_refused(training: Domicile, tenant: BoundTenant) -> None:

@@ -30,6 +30,7 @@ def topologies(draw: st.DrawFn) -> Topology:
         name=DataClass.PROMPT,
         retention_days=draw(st.sampled_from([None, 0, 1, 2, 3, 30])),
         ceiling_days=None,
+        floor_days=draw(st.sampled_from([None, 1, 20])),
         purposes=frozenset({Purpose.SERVE}),
     )
     companies = {

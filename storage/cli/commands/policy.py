@@ -10,7 +10,7 @@ from typer import Argument, Option
 from regions.model import ClassRule, Keeping, Purpose, Region, Topology
 from storage.cli.commands.policy_record import explain_record
 from storage.cli.exit_codes import Exit
-from storage.cli.options import AsJson, OneRegion, one_of
+from storage.cli.options import AsJson, OneRegion, Pause, one_of
 from storage.cli.output import bad, good, print_blank, print_json, print_table, print_text
 from storage.errors import InvalidRequest
 from storage.policy import (
@@ -49,9 +49,7 @@ def explain(
         str | None, Option(metavar="DATE", help="With ID: the UTC day. Default: today.")
     ] = None,
     region: OneRegion = None,
-    pause: Annotated[
-        float, Option(metavar="SECONDS", min=0.1, help="Seconds between a worker's rounds.")
-    ] = 5.0,
+    pause: Pause = 5.0,
     as_json: AsJson = False,
 ) -> None:
     """Explain how long data can live, step by step, when all backends and a worker are up.
@@ -62,6 +60,8 @@ def explain(
     the facts that they rest on.
     """
     if record is not None:
+        if region is not None:
+            raise InvalidRequest("--region is not for a record.", advice="Leave it out.")
         explain_record(record, tenant, purpose, at, as_json=as_json)
         return
     if (tenant, purpose, at) != (None, None, None):

@@ -1,5 +1,6 @@
 """``tenant ensure``, ``tenant list`` and ``tenant remove``: the customers' projects."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -75,7 +76,7 @@ def ensure(  # noqa: PLR0913 - one per option
         residency,
         service,
         _agreements(dpa, dpa_until),
-        dict(_parse_retention(given) for given in retention or ()),
+        _parse_retentions(retention or ()),
         dedicated,
         frozenset(trait or ()),
     )
@@ -85,11 +86,12 @@ def ensure(  # noqa: PLR0913 - one per option
         except Refused as error:
             _suggest(error, spec, topology_of(load_settings()))
             raise
+        signed = spec.agreements or store.admin.agreements.list(tenant)
     if as_json:
         print_json({"tenant": spec})
     else:
         print_note(f"The home of tenant {tenant} is {home}.")
-        if not spec.agreements:
+        if not signed:
             print_note("No agreement is recorded. Give --dpa DATE when one is signed.")
 
 
@@ -173,6 +175,16 @@ def _agreements(signed: str | None, until: str | None) -> tuple[Agreement, ...]:
             raise InvalidRequest("--dpa-until needs --dpa.", advice="Give --dpa DATE too.")
         return ()
     return (Dpa(signed=parse_date(signed), until=parse_date(until) if until is not None else None),)
+
+
+def _parse_retentions(given: Sequence[str]) -> dict[DataClass, int]:
+    found: dict[DataClass, int] = {}
+    for text in given:
+        name, days = _parse_retention(text)
+        if name in found:
+            raise InvalidRequest(f"--retention names {name} twice.", advice="Give it once.")
+        found[name] = days
+    return found
 
 
 def _parse_retention(text: str) -> tuple[DataClass, int]:

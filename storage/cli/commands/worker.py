@@ -13,7 +13,7 @@ from storage.catalog.due import COUNTED
 from storage.catalog.purges import postponed
 from storage.cli.error_handling import end_with_failed, failed_regions
 from storage.cli.opening import opened_homes
-from storage.cli.options import AsJson
+from storage.cli.options import AsJson, Pause
 from storage.cli.output import format_time, print_json, print_note, print_table, print_text
 from storage.client.homes import Homes, ask_each
 from storage.errors import InvalidRequest
@@ -24,9 +24,7 @@ from storage.workers.loop import Worker
 
 def worker(
     once: Annotated[bool, Option("--once", help="Run one round, then end.")] = False,
-    pause: Annotated[
-        float, Option(metavar="SECONDS", min=0.1, help="Seconds between rounds.")
-    ] = 5.0,
+    pause: Pause = 5.0,
     dry_run: Annotated[bool, Option("--dry-run", help="Show what is due; change nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:

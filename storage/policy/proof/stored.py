@@ -128,14 +128,22 @@ def _of_floor(old: Topology, new: Topology, now: datetime) -> Iterator[Change]:
     was, is_ = (_floor(topology, now) for topology in (old, new))
     if was == is_:
         return
-    before, after = ("none" if n is None else f"those of the last {n} days" for n in (was, is_))
-    direction = Direction.BROADER if (is_ or 0) > (was or 0) else Direction.NARROWER
+    left = ["none" if n is None else f"those of the last {n} days" for n in (was, is_)]
+    least = [_least(topology) for topology in (old, new)]
     yield Change(
-        direction,
+        Direction.BROADER,  # more may be kept from an erasure, or less than a law wants
         TOPIC,
-        f"Of the events that are stored an erasure now leaves {after}; before: {before}. "
-        "None is kept longer for it: each ends by its day.",
+        f"Of the events that are stored an erasure now leaves {left[1]}; before: {left[0]}. "
+        "None is kept longer for it: each ends by its day. A tenant may set a retention of "
+        f"{least[1]}; before: {least[0]}.",
     )
+
+
+def _least(topology: Topology) -> str:
+    rule = topology.classes.get(DataClass.EVENT)
+    if rule is None or rule.floor_days is None:
+        return "any number of days"
+    return f"{topology.bounds.least(rule.floor_days)} days or more"
 
 
 def _floor(topology: Topology, now: datetime) -> int | None:

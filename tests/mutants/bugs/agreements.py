@@ -200,6 +200,32 @@ BUGS: tuple[Bug, ...] = (
         "  IF false THEN\n    PERFORM",
     ),
     bug(
+        "a replaced choice is said to be confirmed",
+        "client/exits.py",
+        "if before.state is unless and newest:",
+        "if before.state is unless:",
+        EXITS,
+    ),
+    bug(
+        "the choice of a tenant without agreement is not carried out",
+        "catalog/exits.py",
+        "over = ~agreements.in_force_or_ahead(c.tenant, today)",
+        "over = c.tenant.in_(agreements.ended(today))",
+        DECISIONS,
+    ),
+    bug(
+        "the choice of a tenant without agreement is never overdue",
+        "catalog/exits.py",
+        "over = or_(h.id.in_(agreements.ended(today)), chosen)",
+        "over = h.id.in_(agreements.ended(today))",
+        EXITS,
+    ),
+    _stays(
+        "a renewal that is forgotten revives a choice",
+        "WHERE c.lapsed IS NULL AND ours.has_lapsed(c, (clock_timestamp()",
+        "WHERE false AND ours.has_lapsed(c, (clock_timestamp()",
+    ),
+    bug(
         "a renewal lets no choice lapse",
         "catalog/exits.py",
         "_confirmed(), over, ~_lapsed(today))",

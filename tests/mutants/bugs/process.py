@@ -4,6 +4,34 @@ from tests.mutants.bugs.bug import bug
 
 BUGS = (
     bug(
+        "a pause may be endless",
+        "cli/options.py",
+        "        max=86_400,\n",
+        "",
+        "tests/integration/test_cli_policy.py",
+    ),
+    bug(
+        "a retention that is given twice loses one",
+        "cli/commands/tenant.py",
+        "if name in found:",
+        "if False:",
+        "tests/integration/test_cli_tenants.py",
+    ),
+    bug(
+        "a tenant with agreements is said to have none",
+        "cli/commands/tenant.py",
+        "signed = spec.agreements or store.admin.agreements.list(tenant)",
+        "signed = spec.agreements",
+        "tests/integration/test_cli_tenants.py",
+    ),
+    bug(
+        "a region of a record is ignored",
+        "cli/commands/policy.py",
+        "        if region is not None:\n            raise",
+        "        if False:\n            raise",
+        "tests/integration/test_cli_policy_record.py",
+    ),
+    bug(
         "a link below the root is followed",
         "backends/root.py",
         "_BELOW = _DIRECTORY | os.O_NOFOLLOW\n",

@@ -75,6 +75,27 @@ BUGS = (
         POLICY,
     ),
     bug(
+        "a model may have a space around its name",
+        "client/training.py",
+        "if name != name.strip():",
+        "if False:",
+        "tests/integration/test_fine_tuning.py",
+    ),
+    bug(
+        "a training read of no tenant reads nothing in silence",
+        "client/training.py",
+        "if not isinstance(named, Collection) or not named:",
+        "if not isinstance(named, Collection):",
+        "tests/integration/test_training.py",
+    ),
+    bug(
+        "a tenant that is named twice is read twice",
+        "client/training.py",
+        "else list(dict.fromkeys(tenants))",
+        "else list(tenants)",
+        "tests/integration/test_training.py",
+    ),
+    bug(
         "a mistyped run or model has an empty list",
         "client/training.py",
         "    if any(is_known(region, run, purpose, tenant) for region in regions):",

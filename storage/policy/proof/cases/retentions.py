@@ -187,8 +187,11 @@ def settings_of(topology: Topology, data_class: DataClass) -> tuple[int | None, 
 def _days(
     topology: Topology, data_class: DataClass, days: int | None, now: datetime
 ) -> Iterable[date | None]:
-    """Return the days that an id may have: around today, and around what the retention gives."""
+    """Return the days that an id may have: around today, its floor and what the retention gives."""
     found = {now.date() + timedelta(days=n) for n in (0, 1, 2)}
+    floor = topology.classes[data_class].floor_days
+    if floor is not None:
+        found.update(now.date() + timedelta(days=floor + n) for n in (-1, 0, 1))
     rules = topology.classes.values()
     ceilings = {one.ceiling_days.get(data_class) for one in topology.epochs if days is None}
     for kept in ({days} | ceilings | {rule.retention_days for rule in rules}) - {None, 0}:

@@ -268,5 +268,9 @@ def _against(facts: Facts, write: Write) -> Iterator[str]:
     midnight = datetime.combine(day, time.min, UTC)
     if midnight <= _moment(write):
         yield "its day has begun"
+    begins = write.id.minted if facts.origin is None else facts.begins
+    floor = facts.rule.floor_days if facts.rule is not None else None
+    if floor is not None and midnight < begins + timedelta(days=floor):
+        yield "its day comes before its floor is over"
     if any(midnight + facts.bounds.purge > end for end in ends):
         yield "its day is later than today's retention allows, counted from its minting"
