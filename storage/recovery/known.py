@@ -27,10 +27,10 @@ def newest_known(region: OpenRegion, connection: Connection) -> SignedRoot | Non
     whole = checkpoints.whole(connection, region.log_trust)
     edge = _edge_before(region, begin)
     if edge is not None:
-        entries = log.entries(connection, begin)
-        following = [entries[number] for number in sorted(entries)]
+        lines = log.all_numbered(connection, begin, log.following(connection))
+        entries = (line.commitment for line in lines)
         rising = sorted((root for root in whole if root.size >= begin), key=lambda x: x.size)
-        found = list(_rooted(edge, following, rising))
+        found = list(_rooted(edge, entries, rising))
         if found or not begin:
             return found[-1] if found else None
     return whole[0] if whole else None
