@@ -247,7 +247,12 @@ def test_the_public_names_are_all_there_and_no_others() -> None:
         for name, value in vars(errors).items()
         if isinstance(value, type) and issubclass(value, DomicileError)
     }
-    words = {name for name in model.__all__ if not name.isupper()} - {"Entropy", "count_named", "in_utc", "utc"}
+    words = {name for name in model.__all__ if not name.isupper()} - {
+        "Entropy",
+        "count_named",
+        "in_utc",
+        "utc",
+    }
 
     assert raised | words <= set(storage.__all__)
     assert sorted(set(storage.__all__)) == sorted(storage.__all__)
