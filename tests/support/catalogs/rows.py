@@ -11,9 +11,10 @@ Rows = Mapping[str, Sequence[Row[tuple[object, ...]]]]
 
 
 def rows_of(connection: Connection) -> Rows:
-    """Return what is in a catalog."""
+    """Return what is in a catalog: the columns under the names that an insert takes."""
     return {
-        table.name: connection.execute(select(table)).all() for table in t.metadata.sorted_tables
+        table.name: connection.execute(select(*(x.label(x.key) for x in table.columns))).all()
+        for table in t.metadata.sorted_tables
     }
 
 
