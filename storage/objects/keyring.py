@@ -32,6 +32,7 @@ from storage.errors import (
     KeyAbsent,
     KeyUnavailable,
     PurposeRefused,
+    Unavailable,
 )
 from storage.model import Purpose, ReplicaState, StaffPermit
 from storage.objects.keymaking import NewKey, make_keys
@@ -139,13 +140,16 @@ class KeyRing:
         return hmac.compare_digest(fingerprint(self._unwrap(row), content), row.fingerprint)
 
     def record_key(self, row: Row, permit: Permit) -> bytes:
-        """Return the key of one record. Raises PurposeRefused unless the permit is for it, now.
+        """Return the key of one record. Raises PurposeRefused unless the permit is for it.
 
-        For a person the key service unwraps it, and decides again. Raises KeyUnavailable.
+        For a person the key service unwraps it, and decides again. Raises KeyUnavailable, and
+        Unavailable if the permit is over.
         """
-        region, now = self._region, self._region.clock.now()
-        if not permit.covers(row.tenant, row.id.unique, now):
-            raise PurposeRefused("The permit is for another record, or over.", reasons=("permit",))
+        region = self._region
+        if not permit.covers(row.tenant, row.id.unique):
+            raise PurposeRefused("The permit is for another record.", reasons=("permit",))
+        if region.clock.now() >= permit.until:
+            raise Unavailable("The catalog took too long: the permit to open the record is over.")
         if not permit.actor.staff:
             return self._unwrap(row)
         return self._from_replicas(

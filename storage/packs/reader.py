@@ -4,7 +4,7 @@ A replica that fails is skipped; a replica that returns bad bytes is also marked
 good one replaces it. Bad bytes are never returned.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -143,15 +143,20 @@ class Reader:
 
     def opened(self, tenant: str, record_id: RecordId) -> Opened:
         """Return a record that may be opened now, with its key. Raises like ``get``."""
-        region = self._region
-        with region.catalog.begin() as connection:
+        found, stored = self._permitted(tenant, record_id)
+        if self._region.clock.now() >= found.permit.until:  # the catalog took long: decide again
+            found, stored = self._permitted(tenant, record_id)
+        order = {spec.name: n for n, spec in enumerate(self._region.region.backends)}
+        replicas = sorted(stored, key=lambda replica: order.get(replica.backend, 99))
+        key = self._keys.record_key(found.row, found.permit)
+        return Opened(found.row, key, tuple(replicas), found.term, found.permit.until)
+
+    def _permitted(self, tenant: str, record_id: RecordId) -> tuple[Permitted, Sequence[Replica]]:
+        with self._region.catalog.begin() as connection:
             found = self._find(connection, tenant, record_id)
-            row = found.row
-            stored = objects.replicas_of(connection, [row.object_id], [ReplicaState.STORED])
-        order = {spec.name: n for n, spec in enumerate(region.region.backends)}
-        replicas = sorted(stored.get(row.object_id, []), key=lambda r: order.get(r.backend, 99))
-        key = self._keys.record_key(row, found.permit)
-        return Opened(row, key, tuple(replicas), found.term, found.permit.until)
+            pack = found.row.object_id
+            stored = objects.replicas_of(connection, [pack], [ReplicaState.STORED])
+        return found, stored.get(pack, [])
 
     def _mark_corrupt(self, replica: Replica) -> None:
         """Have a replica replaced. Never the last one: a person may still recover data from it."""

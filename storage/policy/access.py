@@ -115,9 +115,9 @@ class Permit:
     grant: UUID | None
     until: datetime
 
-    def covers(self, tenant: str, unique: bytes, now: datetime) -> bool:
-        """Return whether it opens that record now."""
-        return (self.tenant, self.unique) == (tenant, unique) and now < self.until
+    def covers(self, tenant: str, unique: bytes) -> bool:
+        """Return whether it is for that record."""
+        return (self.tenant, self.unique) == (tenant, unique)
 
 
 @dataclass(frozen=True, slots=True)
