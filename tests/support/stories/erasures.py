@@ -79,9 +79,11 @@ class Erasures(Calls):
         found = answer.result
         assert isinstance(found, list)
         assert excused or len(found) == len(tenants)
-        for done in found:
-            self._left(_era(done, kind, value), process)
-            self.model.erased(_era(done, kind, value))
+        eras = [_era(done, kind, value) for done in found]
+        for era in eras:
+            self.model.erased(era)
+        for era in eras:
+            self._left(era, process)  # the process may be killed here
 
     def _left(self, era: ErasureModel, process: Process) -> None:
         """Require that an erasure says how many events it leaves: at least all that are read."""
