@@ -89,7 +89,7 @@ hold_change = Table(  # one person requests it, another approves it: then it is 
     Column("hold_id", Uuid, ForeignKey("hold.id", ondelete="CASCADE"), nullable=False),
     Column("kind", Text, nullable=False),
     Column("why", Text),
-    Column("carve_outs", JSONB),
+    Column("carve_outs", JSONB(none_as_null=True)),
     Column("document", Text),  # SHA-256 of the legal opinion
     Column("permitted", Boolean),
     Column("requested", MOMENT, nullable=False),
