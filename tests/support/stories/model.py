@@ -451,7 +451,8 @@ def _by_day(days: Days, wish: PutRequest, during: During) -> tuple[set[str], boo
         return {"StaleId"}, True
     if day is None:
         return set(), False
-    if during.since.date() >= day:
+    too_soon = datetime.combine(day, time(), UTC) < begins(wish.id.minted) + FLOOR
+    if during.since.date() >= day or (wish.id.data_class is EVENT and too_soon):
         return {"StaleId"}, True
     answers = {"StaleId"} if first is not None and day > first else set()
     if during.until.date() >= day:
