@@ -25,6 +25,7 @@ from tests.support.stories.operations import Confirm, Hold, Narrow, Release
 LATEST = datetime.max.replace(tzinfo=UTC)
 _SILENT = {"KeyUnavailable", "BackendUnavailable", "Corrupt", "killed"}
 _UNSURE = {"killed", "LedgerUnwritten", "Abandoned"}
+_UNPUBLISHED = {"TooFewReplicas", "Unavailable"}  # the line about the opening
 _WIDE = (ScopeKind.ACCOUNT, ScopeKind.REGION)
 
 
@@ -249,6 +250,7 @@ class Holds(Calls):
         backends = self.cluster.topology.regions[home].backends
         down = any(self.cluster.modes[spec.name] == "down" for spec in backends)
         allowed = _SILENT if down or not self.reads_anywhere(home) else {"killed"}
+        allowed = allowed if self.well(home) else allowed | _UNPUBLISHED
         assert answer.code in allowed, f"counsel cannot read {rec}: {answer.code}"
 
     def scope_of(self, kind: ScopeKind, number: int, name: str) -> tuple[Scope, str | bytes] | None:
