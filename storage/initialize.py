@@ -29,7 +29,7 @@ from storage.crypto.root import ensure
 from storage.dependencies import Dependencies, make_catalog
 from storage.errors import DomicileError
 from storage.keys import load_keys, open_keys, sections
-from storage.ledger import consent_names, holds
+from storage.ledger import sealed_names
 from storage.policy import Stage, horizon_wanted
 from storage.settings import (
     RegionSettings,
@@ -45,12 +45,14 @@ from storage.settings import (
 class Ready:
     """A region after ``init``: the key file that it created, and the migration that waits.
 
-    ``stage``: None if no revision declares the region.
+    ``stage``: None if no revision declares the region. ``nameless``: the holds and statements that
+    a new pseudonym key passed over, since what they have as a sealed name is none.
     """
 
     created: Path | None
     waiting: str | None
     stage: Stage | None = None
+    nameless: tuple[str, ...] = ()
 
 
 def init(
@@ -166,9 +168,8 @@ def _catalog_and_keys(
                 topology=topology,
                 directory=settings.topology,
             )
-            holds.add_pseudonyms(connection, roots, names)
-            consent_names.add_pseudonyms(connection, roots, names)
-        return Ready(created, waiting, stages.if_any(connection))
+            nameless = sealed_names.add_pseudonyms(connection, roots, names) if versions else ()
+        return Ready(created, waiting, stages.if_any(connection), tuple(map(str, nameless)))
 
 
 def _see(catalog: Catalog, topology: Topology, dependencies: Dependencies) -> None:

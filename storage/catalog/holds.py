@@ -63,6 +63,10 @@ class HoldCounts:
     overdue: int
 
 
+NAMED = (ScopeKind.SUBJECT, ScopeKind.GROUP)
+"""What has a name that a hold keeps sealed, if it covers what is stored later."""
+
+
 @dataclass(frozen=True, slots=True)
 class Named:
     """A hold in force on a subject or a group, with its sealed name."""
@@ -120,7 +124,7 @@ def named(connection: Connection) -> list[Named]:
     """Return the holds in force that cover what is stored later about a subject or group."""
     rows = connection.execute(
         select(h.id, h.tenant, h.scope, h.sealed_name)
-        .where(h.released.is_(None), h.sealed_name.is_not(None))
+        .where(h.released.is_(None), h.sealed_name.is_not(None), h.scope.in_(NAMED))
         .order_by(h.number)
     )
     return [Named(x[0], x[1], ScopeKind(x[2]), x[3]) for x in rows]

@@ -15,13 +15,15 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from storage.crypto.record import framed, new_key, open_body, seal_body
-from storage.errors import Corrupt, KeyUnavailable
+from storage.errors import Corrupt
 from storage.model import Entropy
 from storage.ports import RootKeys
 
 _FORMAT: Final = b"\1"
 _SIZED: Final = b"\2"
 _WRAPPED: Final = 61  # bytes of a key that a key file wrapped
+_WRAPPED_BY_KMS: Final = range(2, 6146)  # one byte, 0, and a blob of KMS
+_SEAL: Final = 17  # bytes that sealing adds to a name that does not get shorter
 
 
 def seal_object(
@@ -65,13 +67,27 @@ def seal_name(roots: RootKeys, entropy: Entropy, name: str, context: bytes) -> b
 
 def open_name(roots: RootKeys, sealed: bytes, context: bytes) -> str:
     """Open what ``seal_name`` sealed. Raises KeyUnavailable, or Corrupt if it was changed."""
-    wrapped, rest = _take(sealed)
-    size, body = _take(rest)
+    if root_version(sealed) is None:
+        raise Corrupt("What should be a sealed name is none.")
+    wrapped, size, body = _parts(sealed)
     key = roots.unwrap(wrapped, context)
     try:
-        return open_body(key, body, context, int.from_bytes(size)).decode()
+        return open_body(key, body, context, int.from_bytes(size[4:])).decode()
     except UnicodeDecodeError:  # its message contains the name
         raise Corrupt("A sealed name is not text.") from None
+
+
+def root_version(sealed: bytes) -> int | None:
+    """Return the version of the root key that a sealed name says. None: it cannot be one.
+
+    The catalog looks for the same (``is_sealed_name``).
+    """
+    wrapped, size, body = _parts(sealed)
+    by_kms = wrapped[:1] == b"\0"
+    sound = len(wrapped) in _WRAPPED_BY_KMS if by_kms else len(wrapped) == _WRAPPED
+    if not sound or len(size) != 8 or size[:4] != b"\0\0\0\4":
+        return None
+    return wrapped[0] if _SEAL <= len(body) <= int.from_bytes(size[4:]) + _SEAL else None
 
 
 def _nonce(what: str) -> bytes:
@@ -79,9 +95,7 @@ def _nonce(what: str) -> bytes:
     return what.encode().ljust(12, b"\0")
 
 
-def _take(sealed: bytes) -> tuple[bytes, bytes]:
-    """Return the first framed part, and what follows it."""
+def _parts(sealed: bytes) -> tuple[bytes, bytes, bytes]:
+    """Return the wrapped key; the size of the name, after its own length; and the name."""
     stop = 4 + int.from_bytes(sealed[:4])
-    if len(sealed) < max(stop, 5):
-        raise KeyUnavailable("A sealed name is truncated.")
-    return sealed[4:stop], sealed[stop:]
+    return sealed[4:stop], sealed[stop : stop + 8], sealed[stop + 8 :]

@@ -1,21 +1,17 @@
-"""Place legal holds, and keep them effective under new pseudonym keys."""
+"""Place legal holds."""
 
 from uuid import UUID
 
 from sqlalchemy import Connection
 
 from storage.catalog import hold_changes, holds, roster
-from storage.crypto.envelope import open_name, seal_name
-from storage.crypto.pseudonym import Kind, Pseudonyms
+from storage.crypto.envelope import seal_name
 from storage.events import NewHold
 from storage.ledger.fence import check_event, match_values
 from storage.ledger.journal import commit_event
 from storage.model import HoldSpec, PlacedHold, ScopeKind
 from storage.policy import cutoff
-from storage.ports import RootKeys
 from storage.region import OpenRegion
-
-_NAMED = (ScopeKind.SUBJECT, ScopeKind.GROUP)
 
 
 def place(region: OpenRegion, spec: HoldSpec) -> PlacedHold:
@@ -52,24 +48,11 @@ def _answer(region: OpenRegion, connection: Connection, hold: UUID) -> PlacedHol
     )
 
 
-def add_pseudonyms(connection: Connection, roots: RootKeys, pseudonyms: Pseudonyms) -> None:
-    """Add the pseudonyms of named subjects and groups under these keys to the holds on them.
-
-    Call it in the transaction that registers a new key, before anything is stored under the key.
-    """
-    holds.own(connection)
-    for hold in holds.named(connection):
-        name = open_name(roots, hold.sealed_name, _context(hold.id))
-        kind: Kind = "subject" if hold.scope is ScopeKind.SUBJECT else "group"
-        found = pseudonyms.all(hold.tenant, kind, name)
-        holds.set_match_values(connection, hold.id, found)
-
-
 def _new(region: OpenRegion, spec: HoldSpec) -> NewHold:
     now = region.clock.now()
     hold, sealed = region.new_uuid(now), None
-    if spec.future and spec.scope.kind in _NAMED:
-        sealed = seal_name(region.roots, region.entropy, spec.scope.value, _context(hold))
+    if spec.future and spec.scope.kind in holds.NAMED:
+        sealed = seal_name(region.roots, region.entropy, spec.scope.value, name_context(hold))
     with region.catalog.begin() as connection:
         person, login = roster.session(connection)
     return NewHold(
@@ -96,5 +79,6 @@ def _new(region: OpenRegion, spec: HoldSpec) -> NewHold:
     )
 
 
-def _context(hold: UUID) -> bytes:
+def name_context(hold: UUID) -> bytes:
+    """Return what the sealed name of a hold is bound to."""
     return b"domicile hold " + hold.bytes

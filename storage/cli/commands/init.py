@@ -41,17 +41,24 @@ def init(
     failed = {name: each for name, each in results.items() if isinstance(each, DomicileError)}
     made = [ready.created for ready in regions.values() if ready.created is not None]
     waiting = {name: ready.waiting for name, ready in regions.items() if ready.waiting is not None}
+    nameless = {name: ready.nameless for name, ready in regions.items() if ready.nameless}
     if as_json:
         document = {"home": str(settings.home), "embedded": settings.embedded}
         files = {"new_key_files": list(map(str, made))}
         done = {"regions": list(regions)} | files | {"waiting": waiting}
-        print_json(document | done | failed_regions(failed))
+        passed_over = {"nameless": {name: list(passed) for name, passed in nameless.items()}}
+        print_json(document | done | passed_over | failed_regions(failed))
         end_with_failed(failed, as_json=as_json)
         return
     _show(regions)
     for name, revision in waiting.items():
         print_note(f"Migration {revision} of {name} waits: older code does not work after it.")
         print_note(f"When no code before {revision} runs: domicile init --through {revision}")
+    for name, passed in nameless.items():
+        print_note(f"These of {name} have no sealed name that Domicile wrote: they do not match")
+        print_note("what is stored under the new pseudonym key.")
+        for what in passed:
+            print_note(f"  {what}")
     if made:
         print_note("Back up the new key files now: without them no stored data can be decrypted.")
     for file in made:

@@ -100,8 +100,8 @@ BUGS = (
     bug(
         "a refusal is lost by a rotation",
         "initialize.py",
-        "            consent_names.add_pseudonyms(connection, roots, names)\n",
-        "",
+        "sealed_names.add_pseudonyms(connection, roots, names) if versions else ()",
+        "()",
         CONSENTS,
     ),
     bug(

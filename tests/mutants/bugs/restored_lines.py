@@ -197,9 +197,14 @@ BUGS: tuple[Bug, ...] = (
         "VALUES (line, what, made, said, salted, entry, place, session_user)",
     ),
     _sql(
-        "a line that the backup has loses its login",
+        "a line that waits is not the one with its commitment",
         "  WHERE l.id = line AND l.number IS NULL AND l.commitment = entry\n",
         "  WHERE false AND l.id = line AND l.number IS NULL AND l.commitment = entry\n",
+    ),
+    _sql(
+        "a line that was brought back has the login of who added it",
+        "    UPDATE ours.log_line SET login = '' WHERE number = place AND login <> '';\n",
+        "",
     ),
     _sql(
         "a recovery does not note the last step of an exit",
