@@ -12,7 +12,7 @@ DECLARE
   key bigint;
   name bigint;
 BEGIN
-  IF whole < 31 THEN
+  IF whole < 5 THEN
     RETURN false;
   END IF;
   key := ('x' || encode(substr(given, 1, 4), 'hex'))::bit(32)::bigint;

@@ -44,6 +44,7 @@ NONE = {
     "no sealed bytes": framed(KEY, SIZE) + NAME[:16],
     "more than the size": framed(KEY, SIZE) + NAME + b"\0",
 }
+TOO_LONG = {"a longer name than any": framed(KEY, bytes([0, 0, 4, 1])) + bytes(1042)}
 MAY_BE = {
     "of a key file": framed(KEY, SIZE) + NAME,
     "shorter when sealed": framed(KEY, SIZE) + NAME[:17],
@@ -203,15 +204,15 @@ def test_a_hold_on_no_subject_has_no_name(domicile: Domicile) -> None:
     assert initialized(domicile).nameless == ()
 
 
-@pytest.mark.parametrize("what", NONE)
+@pytest.mark.parametrize("what", NONE | TOO_LONG)
 def test_no_login_writes_what_is_no_name(domicile: Domicile, what: str) -> None:
     """Neither in a hold nor in a statement."""
     domicile.tenant()
     with pytest.raises(IntegrityError, match="a sealed name that is none"):
-        do(domicile, "domicile_admin", PLACE, new=hold_with(NONE[what]))
+        do(domicile, "domicile_admin", PLACE, new=hold_with((NONE | TOO_LONG)[what]))
     for role in ("domicile_service", "domicile_admin"):
         with pytest.raises(IntegrityError, match="consent_named"):
-            do(domicile, role, STATE, new=statement(NONE[what]))
+            do(domicile, role, STATE, new=statement((NONE | TOO_LONG)[what]))
 
 
 @pytest.mark.parametrize("what", MAY_BE)
