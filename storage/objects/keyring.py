@@ -287,10 +287,15 @@ def _shown(region: OpenRegion, row: Row, permit: Permit) -> StaffPermit:
 
 
 def opens(region: OpenRegion, key_id: UUID, sealed: bytes) -> bool:
-    """Return whether a root key wrapped these bytes as the hold key of that id."""
+    """Return whether a root key wrapped these bytes as the hold key of that id.
+
+    Raises KeyUnavailable if the root keys cannot be used, which says nothing of the bytes.
+    """
     context = key_context(key_id, hold=True)
     try:
         region.roots.rewrap(sealed, context, (), sealed, context)
-    except (Corrupt, KeyUnavailable):
+    except (Corrupt, KeyUnavailable) as error:
+        if isinstance(error, KeyUnavailable) and not error.retryable:
+            raise
         return False
     return True

@@ -33,7 +33,8 @@ BUGS: tuple[Bug, ...] = (
     bug(
         "a permit's end is looked at before its key is fetched alone",
         "objects/keyring.py",
-        "        key = self._unwrap_for(row, permit)\n        return key if self._region.clock.now() <",
+        "        key = self._unwrap_for(row, permit)\n"
+        "        return key if self._region.clock.now() <",
         "        now = self._region.clock.now()\n        key = self._unwrap_for(row, permit)\n"
         "        return key if now <",
         LATE,

@@ -275,7 +275,7 @@ BUGS = (
         LARGE,
     ),
     bug(
-        "a large file is handed out on what was decided before its digest was taken",
+        "a large file whose digest takes long is lost to a training read",
         "training/reading.py",
         "        alone = self._opened_alone(row.id)  # that took its time\n",
         "        found = open_with(self.keys, one.permitted, ())\n"
