@@ -261,12 +261,13 @@ class KeyRing:
 
 def _unavailable(failures: Sequence[DomicileError]) -> KeyUnavailable:
     """Return why no replica of a key can be used. What the root key's holder says comes first."""
-    said, advice = "The key of that record is not available.", "Try again when its backends answer."
-    told = next((one for one in failures if isinstance(one, KeyUnavailable)), None)
-    if told is None:
-        return KeyUnavailable(said, advice=advice)
-    error = KeyUnavailable(f"{said} {told.message}", advice=told.advice)
-    error.retryable = told.retryable
+    told = [one for one in failures if isinstance(one, KeyUnavailable) and not one.lost]
+    if not told:
+        return KeyUnavailable(
+            "The key of that record is not available.", advice="Try again when its backends answer."
+        )
+    error = KeyUnavailable(told[0].message, advice=told[0].advice)
+    error.retryable = told[0].retryable
     return error
 
 
