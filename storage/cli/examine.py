@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from uuid import UUID
 
 from sqlalchemy import Connection
 
@@ -20,6 +21,7 @@ from storage.cli.findings import Finding, failed, tried
 from storage.cli.output import format_time
 from storage.cli.reason_texts import reason_text
 from storage.crypto.approvers import other_writers
+from storage.crypto.keyobject import key_context
 from storage.dependencies import Dependencies, make_catalog
 from storage.errors import DomicileError, InvalidRequest
 from storage.initialize import init
@@ -82,6 +84,8 @@ def _region(
         with bootstrap.open_regions(alone, Dependencies()) as opened:
             check_catalog(opened[0])
             see_topology(opened[0], noting=False)
+            if given.kms is not None:
+                yield tried("kms", name, lambda: _kms(opened[0]))
             if given.key_service is None:
                 yield from _approvers_here(opened[0], given)
             yield _log(opened[0])
@@ -102,12 +106,23 @@ def _key_service(given: RegionSettings, region: Region) -> Iterator[Finding]:
     with ExitStack() as stack:
         try:
             keys = remote_keys(stack, given, region)
-            yield Finding(
-                check, name, "ok", f"{given.key_service} holds root version {keys.current}."
-            )
+            says = f"{given.key_service} holds root version {keys.current}."
+            _try_key(keys)
+            yield Finding(check, name, "ok", says)
             yield _approvers(name, keys)
         except DomicileError as error:
             yield failed(check, name, error)
+
+
+def _try_key(keys: KeyService) -> None:
+    """Wrap a new key, and unwrap it: KMS may refuse one or both while its key service answers."""
+    context = key_context(UUID(bytes=os.urandom(16)))
+    keys.unwrap(keys.create(context), context)
+
+
+def _kms(region: OpenRegion) -> str:
+    _try_key(region.roots)
+    return "It wraps keys, and unwraps them."
 
 
 def _approvers(region: str, keys: KeyService) -> Finding:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from storage.catalog import log, roster
 from storage.catalog.log import Facts
-from storage.errors import DomicileError, Refused
+from storage.errors import DomicileError, KeyUnavailable, Refused, Unavailable
 from storage.model import Actor, Grant, LineKind
 from storage.model.codes import as_code
 from storage.policy import Access, for_login
@@ -62,9 +62,16 @@ def noting(region: OpenRegion, facts: Facts) -> Iterator[None]:
     try:
         yield
     except DomicileError as error:
-        if not error.retryable:
+        if not _is_outage(error):
             _note_refusal(region, facts, error)
         raise
+
+
+def _is_outage(error: DomicileError) -> bool:
+    """Return whether a part of the system failed, also if a person must mend it."""
+    if isinstance(error, KeyUnavailable):
+        return not error.lost
+    return error.retryable or isinstance(error, Unavailable)
 
 
 def _note_refusal(region: OpenRegion, facts: Facts, error: DomicileError) -> None:

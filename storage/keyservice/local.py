@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from regions.model import Topology
 from storage.crypto.keyobject import is_hold_key, key_context
 from storage.crypto.record import new_key, unwrap_key, wrap_key
-from storage.errors import PurposeRefused, SettingsError
+from storage.errors import PurposeRefused, SettingsError, Unavailable
 from storage.evidence.grants import signatures
 from storage.keyservice.register import Register
 from storage.model import PERMIT_LASTS, Entropy, StaffPermit
@@ -110,7 +110,8 @@ class LocalKeyService:
         return [wrap_key(other, unwrap_key(key, one)) for one in wrapped]
 
     def _use(self, permit: StaffPermit) -> KeptRecord:
-        """Check a permit and use it up. Raises PurposeRefused."""
+        """Check a permit and use it up. Raises PurposeRefused, and Unavailable if that is slow."""
+        came, end = self._clock.now(), permit.issued + PERMIT_LASTS
         found = self._register.find(permit)
         now = self._clock.now()
         since = None if self._uptime is None else now - self._uptime()
@@ -127,6 +128,8 @@ class LocalKeyService:
         reasons = check_staff_permit(
             permit, facts, topology=self._topology, region=self._region, now=now
         )
+        if reasons == (PermitReason.EXPIRED,) and came < end:  # nothing stands against the read
+            raise Unavailable("Looking up what a permit names took too long: it ended meanwhile.")
         if not reasons and not self._used.add(permit, now):
             reasons = (PermitReason.REPLAYED,)
         if reasons or found.record is None:

@@ -163,6 +163,7 @@ def refusal(error: DomicileError) -> Message:
         "message": error.message[:_LONGEST],
         "advice": error.advice[:_LONGEST],
         "reasons": [str(reason) for reason in reasons],
+        "retryable": int(error.retryable),
     }
 
 
@@ -173,7 +174,12 @@ def error_in(message: Message) -> DomicileError:
     sound = all(len(t) <= _LONGEST and t.isascii() and t.isprintable() for t in (said, advice))
     if not isinstance(reasons, list) or not sound or not all(map(_REASON.fullmatch, reasons)):
         raise Malformed("An answer has an error that is none.")
-    kind = _ERRORS.get(text_in(message, "error"))
+    kind = _ERRORS.get(text_in(message, "error"), KeyServiceUnavailable)
     if kind is PurposeRefused:
         return PurposeRefused(said, reasons=reasons, advice=advice)
-    return (kind or KeyServiceUnavailable)(said, advice=advice)
+    error = kind(said, advice=advice)
+    retryable = message.get("retryable", int(error.retryable))  # an older key service does not say
+    if retryable not in (0, 1):
+        raise Malformed("An answer has an error that is none.")
+    error.retryable = retryable == 1
+    return error

@@ -148,8 +148,7 @@ class KeyServer:
                 return self._unwrap_record(message, log)
             return self._called(call, message)
         except DomicileError as error:
-            reasons = error.reasons if isinstance(error, PurposeRefused) else ()
-            log.warning("key_service_refused", error=error.code, reasons=reasons)
+            log.warning("key_service_refused", **_why(error))
             return refusal(error)
 
     def _called(self, call: str, message: Message) -> Message:
@@ -190,8 +189,7 @@ class KeyServer:
         try:
             key = self._keys.unwrap_record(sealed, permit)
         except DomicileError as error:
-            reasons = error.reasons if isinstance(error, PurposeRefused) else ()
-            named.warning("record_key_refused", error=error.code, reasons=reasons)
+            named.warning("record_key_refused", **_why(error))
             return refusal(error)
         named.info("record_key_given")
         return {"key": encoded(key)}
@@ -247,6 +245,12 @@ def _unix_socket(path: Path) -> socket.socket:
     finally:
         os.umask(before)
     return listener
+
+
+def _why(error: DomicileError) -> dict[str, object]:
+    """Return what the log says of an error: also its message, which has nothing that was sent."""
+    reasons = error.reasons if isinstance(error, PurposeRefused) else ()
+    return {"error": error.code, "reasons": reasons, "message": error.message}
 
 
 def _peer(connection: socket.socket) -> str:

@@ -32,7 +32,6 @@ from storage.errors import (
     KeyAbsent,
     KeyUnavailable,
     PurposeRefused,
-    Unavailable,
 )
 from storage.model import Purpose, ReplicaState, StaffPermit
 from storage.objects.keymaking import NewKey, make_keys
@@ -139,17 +138,19 @@ class KeyRing:
         """Return whether a stored record has this content. Raises KeyUnavailable."""
         return hmac.compare_digest(fingerprint(self._unwrap(row), content), row.fingerprint)
 
-    def record_key(self, row: Row, permit: Permit) -> bytes:
-        """Return the key of one record. Raises PurposeRefused unless the permit is for it.
+    def record_key(self, row: Row, permit: Permit) -> bytes | None:
+        """Return the key of one record. None: the permit is over by now, so decide again.
 
-        For a person the key service unwraps it, and decides again. Raises KeyUnavailable, and
-        Unavailable if the permit is over.
+        For a person the key service unwraps it, and decides again. Raises PurposeRefused unless the
+        permit is for the record, KeyUnavailable and Unavailable.
         """
-        region = self._region
         if not permit.covers(row.tenant, row.id.unique):
             raise PurposeRefused("The permit is for another record.", reasons=("permit",))
-        if region.clock.now() >= permit.until:
-            raise Unavailable("The catalog took too long: the permit to open the record is over.")
+        key = self._unwrap_for(row, permit)
+        return key if self._region.clock.now() < permit.until else None  # the key may come late
+
+    def _unwrap_for(self, row: Row, permit: Permit) -> bytes:
+        region = self._region
         if not permit.actor.staff:
             return self._unwrap(row)
         return self._from_replicas(
@@ -255,9 +256,19 @@ class KeyRing:
             raise KeyUnavailable(
                 "No backend has the key of that record.", advice=Corrupt.usual_advice, lost=True
             ) from cause
-        raise KeyUnavailable(
+        raise _unavailable(failures) from cause
+
+
+def _unavailable(failures: Sequence[DomicileError]) -> KeyUnavailable:
+    """Return why no replica of a key can be used. What the root key's holder says comes first."""
+    told = [one for one in failures if isinstance(one, KeyUnavailable) and not one.lost]
+    if not told:
+        return KeyUnavailable(
             "The key of that record is not available.", advice="Try again when its backends answer."
-        ) from cause
+        )
+    error = KeyUnavailable(told[0].message, advice=told[0].advice)
+    error.retryable = told[0].retryable
+    return error
 
 
 def _shown(region: OpenRegion, row: Row, permit: Permit) -> StaffPermit:
@@ -277,10 +288,15 @@ def _shown(region: OpenRegion, row: Row, permit: Permit) -> StaffPermit:
 
 
 def opens(region: OpenRegion, key_id: UUID, sealed: bytes) -> bool:
-    """Return whether a root key wrapped these bytes as the hold key of that id."""
+    """Return whether a root key wrapped these bytes as the hold key of that id.
+
+    Raises KeyUnavailable if the root keys cannot be used, which says nothing of the bytes.
+    """
     context = key_context(key_id, hold=True)
     try:
         region.roots.rewrap(sealed, context, (), sealed, context)
-    except (Corrupt, KeyUnavailable):
+    except (Corrupt, KeyUnavailable) as error:
+        if isinstance(error, KeyUnavailable) and not error.retryable:
+            raise
         return False
     return True

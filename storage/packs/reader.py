@@ -5,7 +5,7 @@ good one replaces it. Bad bytes are never returned.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -21,6 +21,7 @@ from storage.errors import (
     Corrupt,
     DomicileError,
     KeyAbsent,
+    Unavailable,
 )
 from storage.model import Flag, Record, RecordId, RecordInfo, ReplicaState
 from storage.objects.keyring import KeyRing
@@ -143,13 +144,14 @@ class Reader:
 
     def opened(self, tenant: str, record_id: RecordId) -> Opened:
         """Return a record that may be opened now, with its key. Raises like ``get``."""
-        found, stored = self._permitted(tenant, record_id)
-        if self._region.clock.now() >= found.permit.until:  # the catalog took long: decide again
+        for _ in range(2):  # if the catalog, or a backend with the key, takes long: decide again
             found, stored = self._permitted(tenant, record_id)
-        order = {spec.name: n for n, spec in enumerate(self._region.region.backends)}
-        replicas = sorted(stored, key=lambda replica: order.get(replica.backend, 99))
-        key = self._keys.record_key(found.row, found.permit)
-        return Opened(found.row, key, tuple(replicas), found.term, found.permit.until)
+            opened = open_with(self._keys, found, stored)
+            if opened is not None:
+                order = {spec.name: n for n, spec in enumerate(self._region.region.backends)}
+                replicas = sorted(stored, key=lambda replica: order.get(replica.backend, 99))
+                return replace(opened, replicas=tuple(replicas))
+        raise too_long()
 
     def _permitted(self, tenant: str, record_id: RecordId) -> tuple[Permitted, Sequence[Replica]]:
         with self._region.catalog.begin() as connection:
@@ -166,6 +168,19 @@ class Reader:
             stored = objects.replicas_of(connection, [replica.object_id], [ReplicaState.STORED])
             if len(stored.get(replica.object_id, [])) > 1:
                 objects.mark_corrupt(connection, replica.id, region.clock.now())
+
+
+def open_with(keys: KeyRing, found: Permitted, stored: Sequence[Replica]) -> Opened | None:
+    """Return a permitted record with its key. None: its permit is over by now, so decide again."""
+    key = keys.record_key(found.row, found.permit)
+    if key is None:
+        return None
+    return Opened(found.row, key, tuple(stored), found.term, found.permit.until)
+
+
+def too_long() -> Unavailable:
+    """Return the error of who decided again, and was as slow again."""
+    return Unavailable("Opening the record took too long: the permit for it ended meanwhile.")
 
 
 def info(row: Row, term: Term) -> RecordInfo:

@@ -37,7 +37,15 @@ from storage.model import (
 from storage.objects.keyring import KeyRing
 from storage.packs.gather import gather
 from storage.packs.openings import authority, for_flags, openable
-from storage.packs.reader import Opened, Permitted, Reader, decrypt, flags_of, metadata_of
+from storage.packs.reader import (
+    Opened,
+    Permitted,
+    Reader,
+    decrypt,
+    flags_of,
+    metadata_of,
+    open_with,
+)
 from storage.policy import ended_before, may_open_flags, term_now
 from storage.region import OpenRegion
 
@@ -175,10 +183,8 @@ class Screener:
         try:
             if not self._fits(row):
                 raise BodyTooLarge("A classifier gets bodies of 16 MiB: this record is larger.")
-            replicas = tuple(stored.get(row.object_id, ()))
-            opened = Opened(
-                row, self._keys.record_key(row, one.permit), replicas, one.term, one.permit.until
-            )
+            opened = open_with(self._keys, one, stored.get(row.object_id, ()))
+            opened = opened or self._reader.opened(row.tenant, row.id)
             known = self._own(flags_of(opened, row.sealed_flags))
             body, metadata = self._content(opened, sealed)
         except DomicileError as error:

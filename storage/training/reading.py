@@ -47,6 +47,8 @@ from storage.packs.reader import (
     decrypt,
     info,
     metadata_of,
+    open_with,
+    too_long,
 )
 from storage.policy import (
     OF_ONE_RECORD,
@@ -166,9 +168,6 @@ class Trainer:
                 left = [i for i in ids[number:] if i.unique in decided]
                 decided, stored = self._decided_again(left)
                 one = decided.get(record_id.unique)
-            if one is not None and self._is_over(one):  # deciding all of them takes too long here
-                alone, _ = self._decided_again([record_id])
-                one = alone.get(record_id.unique)
             if one is None:
                 continue
             handed = self._hand_out_if_left(one, stored, sealed.pop(record_id.unique, None))
@@ -333,8 +332,7 @@ class Trainer:
         try:
             if one.permitted.row.size > self.region.limits.body:
                 return self._large(one)
-            record = self._open(one, stored, sealed)
-            return self._handed_out(record, one, hashlib.sha256(record.body).hexdigest())
+            return self._small(one, stored, sealed)
         except Corrupt:
             self.skipped[UNREADABLE] += 1
         except KeyUnavailable as error:
@@ -353,27 +351,41 @@ class Trainer:
         reader, digest = Reader(self.region, self.keys, self._find), hashlib.sha256()
         for start in range(0, row.size, TRAINING_CHUNK):
             digest.update(reader.read_range(row.tenant, row.id, start, start + TRAINING_CHUNK))
-        again, _ = self._decided_again([row.id])  # that took its time
-        latest = again.get(row.id.unique)
-        if latest is None:
+        alone = self._opened_alone(row.id)  # that took its time
+        if alone is None:
             return None
-        opened = self._opened(latest, ())
+        latest, opened = alone
         record = Record(info(row, opened.term), b"", metadata_of(opened))
         read = partial(reader.read_range, row.tenant, row.id)
         return self._handed_out(record, latest, digest.hexdigest(), read)
 
-    def _opened(self, one: _Decided, replicas: Sequence[Replica]) -> Opened:
-        row = one.permitted.row
-        key = self.keys.record_key(row, one.permitted.permit)
-        permitted = one.permitted
-        return Opened(row, key, tuple(replicas), permitted.term, permitted.permit.until)
-
-    def _open(
+    def _small(
         self, one: _Decided, stored: Mapping[UUID, list[Replica]], sealed: bytes | None
-    ) -> Record:
-        """Return a record. What was not gathered, or is corrupt, is read alone."""
+    ) -> TrainingRecord | None:
         row = one.permitted.row
-        opened = self._opened(one, stored.get(row.object_id, ()))
+        opened = open_with(self.keys, one.permitted, stored.get(row.object_id, ()))
+        if opened is None:  # its key came late, or deciding the whole page did
+            alone = self._opened_alone(row.id)
+            if alone is None:
+                return None
+            one, opened = alone
+        record = self._record(opened, sealed)
+        return self._handed_out(record, one, hashlib.sha256(record.body).hexdigest())
+
+    def _opened_alone(self, record_id: RecordId) -> tuple[_Decided, Opened] | None:
+        """Decide a record again, and open it. None: it may not be trained on any more, by now."""
+        decided, _ = self._decided_again([record_id])
+        one = decided.get(record_id.unique)
+        if one is None:
+            return None
+        opened = open_with(self.keys, one.permitted, ())
+        if opened is None:
+            raise too_long()
+        return one, opened
+
+    def _record(self, opened: Opened, sealed: bytes | None) -> Record:
+        """Return a record. What was not gathered, or is corrupt, is read alone."""
+        row = opened.row
         if sealed is not None:
             try:
                 body = decrypt(opened, sealed, 0, row.size)

@@ -16,7 +16,7 @@ import pytest
 from storage.clock import steady
 from storage.crypto.keyobject import key_context
 from storage.crypto.record import wrap_key
-from storage.errors import KeyServiceUnavailable, PurposeRefused, SettingsError
+from storage.errors import KeyServiceUnavailable, KeyUnavailable, PurposeRefused, SettingsError
 from storage.keyservice.address import Address
 from storage.keyservice.client import RemoteKeyService
 from storage.keyservice.protocol import LARGEST, encoded
@@ -109,6 +109,9 @@ LIES: dict[str, Answer] = {
     "reasons that are text": lambda _: said(
         error="PurposeRefused", message="", advice="", reasons=["<b>"]
     ),
+    "an error that may be tried again, and may not": lambda _: said(
+        error="KeyUnavailable", message="", advice="", reasons=[], retryable=2
+    ),
     "an error that we do not have": lambda _: said(
         error="SystemExit", message="", advice="", reasons=[]
     ),
@@ -124,6 +127,19 @@ class TestALyingServer:
             with pytest.raises(KeyServiceUnavailable):
                 keys.unwrap(SEALED, CONTEXT)
             keys.close()
+
+    @pytest.mark.parametrize(
+        ("told", "retryable"), [({}, True), ({"retryable": 1}, True), ({"retryable": 0}, False)]
+    )
+    def test_says_whether_a_retry_helps(self, told: dict[str, int], retryable: bool) -> None:  # noqa: FBT001
+        """An older key service does not: then it may."""
+        error = {"error": "KeyUnavailable", "message": "a", "advice": "b", "reasons": []}
+        with lying(lambda _: said(**error, **told)) as (address, _):
+            keys = remote(address)
+            with pytest.raises(KeyUnavailable) as caught:
+                keys.unwrap(SEALED, CONTEXT)
+            keys.close()
+        assert caught.value.retryable is retryable
 
     def test_stores_nothing_that_it_cannot_open(self) -> None:
         """A wrapped key is unwrapped before it is used: otherwise a day would be lost."""

@@ -156,6 +156,23 @@ def test_what_is_withdrawn_while_its_digest_is_taken_is_left_out(
         consent(domicile, wording=FILES, classes=(FILE,))
 
 
+def test_a_large_file_whose_digest_takes_long_is_handed_out(
+    domicile: Domicile, tenant: BoundTenant
+) -> None:
+    """It is decided again, and is not lost to the run."""
+    tenant.put_file(pieces(LARGE))
+
+    def slow(call: Call) -> object:
+        domicile.pass_time(seconds=3)
+        return call.proceed()
+
+    for backend in domicile.backends.values():
+        backend.inject(slow, "get", prefix="pack/")
+    with train(domicile, "run", "acme-eu", FILE) as read:
+        assert len(list(read)) == 1
+    assert read.skipped == {}
+
+
 def test_a_large_file_that_is_damaged_is_left_out(domicile: Domicile, tenant: BoundTenant) -> None:
     """In its last chunk, on every backend: no run is handed the beginning of it."""
     tenant.put_file(pieces(LARGE))

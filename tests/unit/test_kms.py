@@ -186,12 +186,18 @@ class TestRequests:
 
 class TestErrors:
     @pytest.mark.parametrize(
-        "code", ["DisabledException", "KMSInvalidStateException", "AccessDeniedException"]
+        "code",
+        [
+            "DisabledException",
+            "KMSInvalidStateException",
+            "AccessDeniedException",
+            "ExpiredTokenException",
+        ],
     )
     def test_a_key_that_cannot_be_used(
         self, keys: KmsRootKeys, server: KmsServer, code: str
     ) -> None:
-        """Disabled, waiting for its deletion, or denied: a person must act, no retry helps."""
+        """Disabled, about to be deleted, denied, credentials over: a person must act."""
         server.instead = refusing(code)
         with pytest.raises(KeyUnavailable, match=code) as caught:
             keys.wrap(KEY, CONTEXT)

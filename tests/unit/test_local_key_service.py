@@ -2,7 +2,7 @@
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -12,9 +12,10 @@ from storage.clock import SimulatedClock
 from storage.crypto.keyobject import key_context
 from storage.crypto.record import wrap_key
 from storage.crypto.root import LocalRootKeys
-from storage.errors import KeyUnavailable, PurposeRefused
+from storage.errors import KeyUnavailable, PurposeRefused, Unavailable
 from storage.keyservice.local import LocalKeyService
-from storage.model import StaffPermit
+from storage.keyservice.register import Found
+from storage.model import PERMIT_LASTS, StaffPermit
 from storage.policy import AccessReason, PermitReason
 from tests.support.keyservice.permits import (
     APPROVER,
@@ -38,15 +39,32 @@ RECORD = replace(KEPT, wrapped_key=wrap_key(DAY_KEY, RECORD_KEY))
 
 
 class Clock(SimulatedClock):
-    """A clock that stands still."""
+    """A clock that stands still, but for what a test adds."""
+
+    passed = timedelta()
 
     def now(self) -> datetime:
-        """Return NOW."""
-        return NOW
+        """Return NOW, and what a test added."""
+        return NOW + self.passed
+
+
+@dataclass
+class Slow(Register):
+    """A register that takes as long as a permit lasts."""
+
+    clock: Clock = field(default_factory=Clock)
+
+    def find(self, permit: StaffPermit) -> Found:
+        """Return the same, later."""
+        self.clock.passed += PERMIT_LASTS
+        return super().find(permit)
 
 
 def service(
-    register: Register | None = None, *, uptime: timedelta | None = None
+    register: Register | None = None,
+    *,
+    uptime: timedelta | None = None,
+    clock: Clock | None = None,
 ) -> LocalKeyService:
     """Return a key service; all that it looks up is in order."""
     return LocalKeyService(
@@ -55,7 +73,7 @@ def service(
         PINNED,
         region=REGION,
         topology=TOPOLOGY,
-        clock=Clock(),
+        clock=clock or Clock(),
         entropy=os.urandom,
         uptime=None if uptime is None else lambda: uptime,
     )
@@ -199,3 +217,29 @@ class TestHoldKeys:
 def test_shows_no_key() -> None:
     """A log line of the object has no key."""
     assert repr(service()) == f"LocalKeyService(region='{REGION}')"
+
+
+class TestSlowRegister:
+    """One that takes as long as a permit lasts."""
+
+    def show(self, shown: StaffPermit, until: datetime) -> bytes:
+        """Show a permit under a grant that ends at some time."""
+        slow = Slow(signed(unsigned(until=until)), ENTRY, RECORD)
+        return service(slow, clock=slow.clock).unwrap_record(SEALED, shown)
+
+    def test_it_is_no_refusal(self) -> None:
+        """Nothing stands against the read, so it may be tried again."""
+        with pytest.raises(Unavailable, match="took too long"):
+            self.show(permit(), NOW + timedelta(hours=1))
+
+    def test_what_ended_meanwhile_is_refused(self) -> None:
+        """With all that stands against the read."""
+        with pytest.raises(PurposeRefused) as caught:
+            self.show(permit(), NOW + PERMIT_LASTS)
+        assert set(caught.value.reasons) == {AccessReason.GRANT_EXPIRED, PermitReason.EXPIRED}
+
+    def test_a_permit_that_was_over_before_is_refused(self) -> None:
+        """That is the fault of who shows it."""
+        with pytest.raises(PurposeRefused) as caught:
+            self.show(permit(issued=NOW - PERMIT_LASTS), NOW + timedelta(hours=1))
+        assert caught.value.reasons == (PermitReason.EXPIRED,)

@@ -14,7 +14,7 @@ import storage
 ROOT = Path(storage.__file__).parent
 
 OPENERS = {
-    "packs/reader.py:decrypt": "with the key of an Opened, which _open got against a permit",
+    "packs/reader.py:decrypt": "with the key of an Opened, which open_with got against a permit",
     "packs/reader.py:metadata_of": "the same",
     "packs/reader.py:flags_of": "the same",
 }
@@ -27,8 +27,8 @@ UNWRAPPERS = {
 }
 """Functions that unwrap the key of a record."""
 
-INSIDE = {"matches", "record_key"}
-"""The methods of the key ring that unwrap. Only ``record_key`` returns a key."""
+INSIDE = {"matches", "_unwrap_for"}
+"""The methods of the key ring that unwrap. Only ``record_key`` gives a key away."""
 
 DECRYPTS = {"open_body", "open_flags", "open_metadata", "open_range"}
 
@@ -77,24 +77,33 @@ def test_only_the_key_ring_unwraps() -> None:
 
 
 def test_the_ring_gives_a_key_against_a_permit_alone() -> None:
-    """``record_key`` is the only way out, and demands one before it unwraps."""
+    """``record_key`` is the only way out. Its permit must be for the record, and last till then."""
     node = functions()["objects/keyring.py:record_key"]
-    asks = [n for n in node.body if isinstance(n, ast.If) and isinstance(n.body[0], ast.Raise)]
-    first = min(n.lineno for n in ast.walk(node) if isinstance(n, ast.Return))
+    asks, unwraps, returns = node.body[1:]
 
     assert "permit" in {argument.arg for argument in node.args.args}
-    assert [ast.unparse(one.test) for one in asks] == [
-        "not permit.covers(row.tenant, row.id.unique)",
-        "region.clock.now() >= permit.until",
-    ]
-    assert max(one.lineno for one in asks) < first
+    assert isinstance(asks, ast.If)
+    assert isinstance(asks.body[0], ast.Raise)
+    assert ast.unparse(asks.test) == "not permit.covers(row.tenant, row.id.unique)"
+    assert ast.unparse(unwraps) == "key = self._unwrap_for(row, permit)"
+    assert ast.unparse(returns) == (
+        "return key if self._region.clock.now() < permit.until else None"
+    )
     returning = {
         name
         for name, found in functions().items()
         if name.startswith("objects/keyring.py") and not found.name.startswith("_")
-        if found.returns is not None and ast.unparse(found.returns) == "bytes"
+        if found.returns is not None and ast.unparse(found.returns).startswith("bytes")
     }
     assert returning == {"objects/keyring.py:record_key"}
+
+
+def test_one_function_opens_what_is_permitted() -> None:
+    """So nobody forgets that a permit ends while its key is fetched."""
+    assert callers("record_key") == {"packs/reader.py:open_with"}
+    assert {n for n in callers("Opened") if n.startswith(("packs/", "training/", "client/"))} == {
+        "packs/reader.py:open_with"
+    }
 
 
 def test_nobody_reaches_into_the_ring() -> None:

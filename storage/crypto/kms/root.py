@@ -28,6 +28,7 @@ _WRONG: Final = ("IncorrectKeyException", "InvalidCiphertextException")
 _SHUT: Final = (  # only a person can mend these
     "AccessDeniedException",
     "DisabledException",
+    "ExpiredTokenException",  # boto3 renews by itself what it can
     "IncompleteSignature",
     "InvalidClientTokenId",
     "InvalidKeyUsageException",

@@ -3,6 +3,7 @@
 from tests.mutants.bugs.bug import bug
 
 APPROVERS = "tests/integration/test_without_approvers.py"
+BEHIND = "tests/integration/test_kms_behind.py"
 CONTRACT = "tests/contract/test_key_services.py"
 FAULTS = "tests/faults/test_key_service_faults.py"
 FILES = "tests/integration/test_cli_keyservice.py"
@@ -315,6 +316,83 @@ BUGS = (
         "    if _load(target, region) != moved:\n",
         "    if False:\n",
         FILES,
+    ),
+    bug(
+        "whether a retry helps is lost between a key service and its callers",
+        "keyservice/protocol.py",
+        "    error.retryable = retryable == 1\n",
+        "",
+        BEHIND,
+    ),
+    bug(
+        "an answer that contradicts itself on whether a retry helps is believed",
+        "keyservice/protocol.py",
+        "    if retryable not in (0, 1):\n",
+        "    if False:\n",
+        FAULTS,
+    ),
+    bug(
+        "what KMS says is not told to who reads",
+        "objects/keyring.py",
+        "    if not told:\n",
+        "    if True:\n",
+        BEHIND,
+    ),
+    bug(
+        "a read that no retry helps is to be tried again",
+        "objects/keyring.py",
+        "    error.retryable = told[0].retryable\n",
+        "",
+        BEHIND,
+    ),
+    bug(
+        "that KMS denies is on record as the refusal of a person",
+        "client/lines.py",
+        "        if not _is_outage(error):\n",
+        "        if not error.retryable:\n",
+        BEHIND,
+    ),
+    bug(
+        "what KMS says is not in the log of its key service",
+        "keyservice/server.py",
+        ', "message": error.message}',
+        "}",
+        BEHIND,
+    ),
+    bug(
+        "doctor asks a key service for no key",
+        "cli/examine.py",
+        "            _try_key(keys)\n",
+        "",
+        BEHIND,
+    ),
+    bug(
+        "doctor wraps a key and does not unwrap it",
+        "cli/examine.py",
+        "    keys.unwrap(keys.create(context), context)\n",
+        "    keys.create(context)\n",
+        BEHIND,
+    ),
+    bug(
+        "doctor asks a KMS key of the process for no key",
+        "cli/examine.py",
+        "            if given.kms is not None:\n",
+        "            if False:\n",
+        BEHIND,
+    ),
+    bug(
+        "a key that KMS does not open now is taken for a false one",
+        "objects/keyring.py",
+        "        if isinstance(error, KeyUnavailable) and not error.retryable:\n",
+        "        if False:\n",
+        BEHIND,
+    ),
+    bug(
+        "KMS credentials that have ended are worth a retry",
+        "crypto/kms/root.py",
+        '    "ExpiredTokenException",  # boto3 renews by itself what it can\n',
+        "",
+        KMS,
     ),
     bug(
         "KMS wraps without a context",

@@ -4,6 +4,8 @@ from tests.mutants.bugs.bug import STORY, Bug, bug
 
 ACCESS = "tests/unit/test_access_of_people.py"
 READS = "tests/integration/test_recorded_reads.py"
+LATE = "tests/integration/test_late_keys.py"
+LOCAL = "tests/unit/test_local_key_service.py"
 SLOW = "tests/integration/test_slow_catalog.py"
 
 BUGS: tuple[Bug, ...] = (
@@ -24,16 +26,53 @@ BUGS: tuple[Bug, ...] = (
     bug(
         "a permit has no end",
         "objects/keyring.py",
-        "        if region.clock.now() >= permit.until:\n",
-        "        if False:\n",
+        "return key if self._region.clock.now() < permit.until else None",
+        "return key",
+        LATE,
+    ),
+    bug(
+        "a permit's end is looked at before its key is fetched alone",
+        "objects/keyring.py",
+        "        key = self._unwrap_for(row, permit)\n"
+        "        return key if self._region.clock.now() <",
+        "        now = self._region.clock.now()\n        key = self._unwrap_for(row, permit)\n"
+        "        return key if now <",
+        LATE,
+    ),
+    bug(
+        "a read fails because the catalog took long",
+        "packs/reader.py",
+        "        for _ in range(2):",
+        "        for _ in range(1):",
         SLOW,
     ),
     bug(
-        "a read is refused because the catalog took long",
-        "packs/reader.py",
-        "        if self._region.clock.now() >= found.permit.until:",
-        "        if False:",
-        SLOW,
+        "what is screened is not decided again when its key comes late",
+        "packs/screen.py",
+        "opened = opened or self._reader.opened(row.tenant, row.id)",
+        'opened = opened or self._reader.opened(row.tenant, "")  # type: ignore[arg-type]',
+        LATE,
+    ),
+    bug(
+        "a read by a person is refused because the key service's catalog took long",
+        "keyservice/local.py",
+        "if reasons == (PermitReason.EXPIRED,) and came < end:",
+        "if False:",
+        LOCAL,
+    ),
+    bug(
+        "a permit that was over when it came is no refusal",
+        "keyservice/local.py",
+        "if reasons == (PermitReason.EXPIRED,) and came < end:",
+        "if reasons == (PermitReason.EXPIRED,):",
+        LOCAL,
+    ),
+    bug(
+        "what stands against a read is not said because the catalog took long",
+        "keyservice/local.py",
+        "if reasons == (PermitReason.EXPIRED,) and came < end:",
+        "if PermitReason.EXPIRED in reasons and came < end:",
+        LOCAL,
     ),
     bug(
         "the checkpoint comes after the plaintext",

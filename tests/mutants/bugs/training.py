@@ -2,6 +2,7 @@
 
 from tests.mutants.bugs.bug import bug
 
+LATE = "tests/integration/test_late_keys.py"
 POLICY = "tests/unit/test_training_policy.py"
 TRAINING = "tests/integration/test_training.py"
 UNREADABLE = "tests/integration/test_training_unreadable.py"
@@ -274,11 +275,26 @@ BUGS = (
         LARGE,
     ),
     bug(
-        "a large file is handed out on what was decided before its digest was taken",
+        "a large file whose digest takes long is lost to a training read",
         "training/reading.py",
-        "        latest = again.get(row.id.unique)\n",
-        "        latest = one\n",
+        "        alone = self._opened_alone(row.id)  # that took its time\n",
+        "        found = open_with(self.keys, one.permitted, ())\n"
+        "        alone = None if found is None else (one, found)\n",
         LARGE,
+    ),
+    bug(
+        "what is handed out after a late key is in the manifest under the consent of before",
+        "training/reading.py",
+        "            one, opened = alone\n",
+        "            _, opened = alone\n",
+        LATE,
+    ),
+    bug(
+        "what a late key opens is lost to a training read",
+        "training/reading.py",
+        "            alone = self._opened_alone(row.id)\n",
+        "            alone = None\n",
+        LATE,
     ),
     bug(
         "an old list counts as confirmed",

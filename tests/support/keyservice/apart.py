@@ -19,6 +19,7 @@ from storage.keyservice.address import Address
 from storage.keyservice.local import LocalKeyService
 from storage.keyservice.register import CatalogRegister
 from storage.model import ReplicaState
+from storage.ports import RootKeys
 from storage.settings import topology_of
 from storage.testing import Domicile
 from tests.support.inspect.stored import home
@@ -52,12 +53,24 @@ class Apart:
         make_logins(self.domicile.settings, LOGIN, role="domicile_keys")
         return url_for(own.catalog_url.get_secret_value(), LOGIN)
 
+    def root_keys(self) -> LocalRootKeys:
+        """The root keys of the file of the key service."""
+        return LocalRootKeys.load(self.root_file, os.urandom, region=HOME, needs=OF_KEY_SERVICE)
+
     @contextmanager
-    def serving(self, pinned: dict[str, Ed25519PublicKey] | None = None) -> Iterator[None]:
-        """Let the key service answer, in a thread. ``pinned``: other approvers."""
+    def serving(
+        self,
+        pinned: dict[str, Ed25519PublicKey] | None = None,
+        *,
+        roots: RootKeys | None = None,
+    ) -> Iterator[None]:
+        """Let the key service answer, in a thread. ``pinned``: other approvers.
+
+        ``roots``: what wraps new keys, instead of its file.
+        """
         catalog = Catalog(HOME, self.url, connections=2)
         keys = LocalKeyService(
-            LocalRootKeys.load(self.root_file, os.urandom, region=HOME, needs=OF_KEY_SERVICE),
+            roots or self.root_keys(),
             CatalogRegister(catalog, own_login=True),
             self.approvers if pinned is None else pinned,
             region=HOME,
