@@ -19,7 +19,6 @@ from storage.cli.output import (
     print_facts,
     print_json,
     print_text,
-    visible,
     warning,
 )
 from storage.errors import InvalidRequest, LogInvalid
@@ -150,7 +149,7 @@ def _verify_line(data: bytes, trust: Trust, *, as_json: bool) -> None:
         return
     print_text(good("The line is in the log."))
     print_blank()
-    _show(opened, [("line", str(proof.index)), ("text", visible(text.text))])
+    _show(opened, [("line", str(proof.index)), ("text", text.text)])
     _show_unchecked(unchecked)
 
 
