@@ -63,7 +63,7 @@ def verify(
     """
     witnesses = tuple(map(Verifier.parse, witness or ()))
     trust = Trust(tuple(map(Verifier.parse, key)), witnesses, len(witnesses))
-    if Path(path).is_dir():
+    if files.is_directory(path):
         _refuse_several(Path(path))
         _verify_folder(LogFolder(Path(path)), trust, _opened(old, trust), as_json=as_json)
         return
