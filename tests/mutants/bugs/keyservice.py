@@ -146,13 +146,6 @@ BUGS = (
         FAULTS,
     ),
     bug(
-        "connections have no limit",
-        "keyservice/server.py",
-        "            if not self._room.acquire(blocking=False):\n",
-        "            if False:\n",
-        FAULTS,
-    ),
-    bug(
         "who sends nothing keeps its connection",
         "keyservice/server.py",
         "channel.connection.fileno(), self._limits.idle)",

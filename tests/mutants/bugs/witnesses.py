@@ -213,8 +213,8 @@ _LINES = (
     ),
     bug(
         "a text controls the terminal",
-        "cli/output.py",
-        "char if char.isprintable() else",
+        "text.py",
+        "char if char.isprintable() or char in but else",
         "char if True else",
         STRANGER,
     ),
