@@ -7,9 +7,10 @@ from traceback import walk_tb
 from typing import NotRequired, TextIO, TypedDict
 
 import structlog
-from structlog.typing import ExcInfo, FilteringBoundLogger, Processor
+from structlog.typing import EventDict, ExcInfo, FilteringBoundLogger, Processor
 
 from storage.errors import DomicileError
+from storage.text import visible
 
 
 def make_logger(stream: TextIO | None = None, *, least: int = logging.INFO) -> FilteringBoundLogger:
@@ -23,7 +24,7 @@ def make_logger(stream: TextIO | None = None, *, least: int = logging.INFO) -> F
     out = stream or sys.stderr
     shape: list[Processor]
     if out.isatty():
-        shape = [structlog.dev.ConsoleRenderer(exception_formatter=_write_text)]
+        shape = [_harmless, structlog.dev.ConsoleRenderer(exception_formatter=_write_text)]
     else:
         shape = [
             structlog.processors.ExceptionRenderer(_entries),
@@ -41,10 +42,15 @@ def make_logger(stream: TextIO | None = None, *, least: int = logging.INFO) -> F
     return logger
 
 
+def _harmless(_logger: object, _name: str, event: EventDict) -> EventDict:
+    """Escape what could control a terminal: a peer chose some of the texts."""
+    return {name: visible(x) if isinstance(x, str) else x for name, x in event.items()}
+
+
 def _write_text(out: TextIO, info: ExcInfo) -> None:
     """Write an exception as text."""
     for entry in _entries(info):
-        parts = [str(entry[name]) for name in ("type", "code", "message") if name in entry]
+        parts = [visible(str(entry[name])) for name in ("type", "code", "message") if name in entry]
         out.write("\n".join(["", " - ".join(parts), *(f"  {frame}" for frame in entry["frames"])]))
 
 

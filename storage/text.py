@@ -19,6 +19,14 @@ def plural(count: int, one: str, many: str | None = None) -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
+def visible(text: str, *, but: str = "") -> str:
+    """Return a text that does nothing to a terminal, apart from the characters in ``but``."""
+    return "".join(
+        char if char.isprintable() or char in but else char.encode("unicode_escape").decode()
+        for char in text
+    )
+
+
 def did_you_mean(given: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
     """Return ``Did you mean prompt?`` for the known name closest to ``given``, or an empty text.
 

@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from storage.cli import files
+from storage.cli.options import STDIN
 from storage.errors import InvalidRequest
 
 _LARGEST = 4096  # bytes of a key file
@@ -36,6 +37,11 @@ def public_key(key: Ed25519PrivateKey) -> str:
 
 def read_key(path: Path) -> Ed25519PrivateKey:
     """Read a private key. Raise InvalidRequest if it is none, or if others can read the file."""
+    if str(path) == STDIN:
+        raise InvalidRequest(
+            "The key is not read from stdin: that it is yours alone shows in the mode of its file.",
+            advice="Give the file: --key FILE. Make one: domicile grant keygen",
+        )
     content = files.content(str(path), most=_LARGEST)
     if stat.S_IMODE(path.stat().st_mode) & 0o077:
         raise InvalidRequest("Others can read the key file.", advice="Run: chmod 600 on it.")

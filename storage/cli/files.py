@@ -1,6 +1,7 @@
 """Files that a command reads and writes. No message names them: file names may be personal."""
 
 import os
+import stat
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -25,6 +26,14 @@ def source(name: str) -> Iterator[tuple[BinaryIO, int | None]]:
     with file:
         known = os.fstat(file.fileno())
         yield file, known.st_size or None
+
+
+def is_directory(name: str) -> bool:
+    """Return whether it is a directory, rather than a file or ``-``. Raise InvalidRequest."""
+    if name == STDIN:
+        return False
+    with _reading():
+        return stat.S_ISDIR(os.stat(name).st_mode)  # noqa: PTH116 - Path.is_dir hides some errors
 
 
 def content(name: str, *, most: int) -> bytes:
@@ -109,7 +118,13 @@ def _reading() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise InvalidRequest(f"The file cannot be read: {error.strerror}.") from None
+        raise InvalidRequest(
+            f"The file cannot be read: {error.strerror}.", advice="Check its path and its rights."
+        ) from None
+    except ValueError:
+        raise InvalidRequest(
+            "The file cannot be read: no path has a null character.", advice="Check its path."
+        ) from None
 
 
 @contextmanager

@@ -25,7 +25,7 @@ class LogFolder:
         except (FileNotFoundError, NotADirectoryError) as error:
             raise FileNotFoundError(path) from error
         except OSError as error:
-            raise InvalidRequest(f"{path} of the log cannot be read: {error.strerror}.") from error
+            raise _unreadable(f"{path} of the log", error) from error
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             os.close(handle)
             raise LogInvalid(f"{path} is not a file.")
@@ -49,4 +49,11 @@ class LogFolder:
 
 
 def _fail(error: OSError) -> None:
-    raise InvalidRequest(f"A folder of the log cannot be read: {error.strerror}.") from error
+    raise _unreadable("A folder of the log", error) from error
+
+
+def _unreadable(what: str, error: OSError) -> InvalidRequest:
+    return InvalidRequest(
+        f"{what} cannot be read: {error.strerror}.",
+        advice="Check its rights and its links, or get the export again: domicile log export",
+    )

@@ -2,10 +2,14 @@
 
 Outside a terminal text has no colors and no line breaks of its own. On a terminal it is wrapped
 between words. A table that does not fit is printed as a list, so that ids stay whole.
+
+Names come from people and catalogs. What could control a terminal, or forge a line, is escaped:
+every text passes ``_text`` or ``_lines``, every JSON document ``_escaped``. Nothing else prints.
 """
 
 import dataclasses
 import json
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
@@ -18,11 +22,12 @@ from rich.table import Table
 from rich.text import Text
 
 from storage.model import RecordId, ScopeKind
-from storage.text import plural
+from storage.text import plural, visible
 
 Cell = str | Text
 _UNLIMITED = 10_000  # columns: nothing is wrapped in a pipe or a file
 _NARROWEST = 24  # columns: a last column of long texts is not wrapped to less
+_OUTSIDE_ASCII = re.compile(r"[^\x00-\x7e]")  # json.dumps escapes what is below a space
 
 
 def console_for(*, stderr: bool = False) -> Console:
@@ -32,9 +37,19 @@ def console_for(*, stderr: bool = False) -> Console:
     return Console(stderr=stderr, width=width, markup=False, highlight=False, emoji=False)
 
 
+def terminal_width() -> int:
+    """Return the columns of stdout."""
+    return console_for().width
+
+
 def print_value(value: str) -> None:
-    """Print one line on stdout as it is, for values that people copy: ids, keys, receipts."""
-    console_for().print(value, soft_wrap=True)
+    """Print lines on stdout as they are, for what people copy: ids, keys, receipts, pages."""
+    print_lines(Text(value))
+
+
+def print_lines(text: Text) -> None:
+    """Print a text on stdout whose lines are ours. They are not wrapped."""
+    console_for().print(_lines(text), soft_wrap=True)
 
 
 def print_text(*parts: Cell, style: str | None = None, indent: int = 0) -> None:
@@ -50,12 +65,13 @@ def print_blank() -> None:
 
 def print_note(*parts: Cell, style: str | None = None) -> None:
     """Print a sentence on stderr: what is not the result itself."""
-    console_for(stderr=True).print(*parts, style=style)
+    console_for(stderr=True).print(*map(_text, parts), style=style)
 
 
 def print_json(value: object) -> None:
     """Print one JSON document. Values of ``storage.model`` become objects, field by field."""
-    print(json.dumps(value, default=_plain, indent=2, ensure_ascii=False))  # noqa: T201 - the result
+    text = json.dumps(value, default=_plain, indent=2, ensure_ascii=False)
+    print(_OUTSIDE_ASCII.sub(_escaped, text))  # noqa: T201 - the result
 
 
 def print_table(heads: Sequence[str], rows: Sequence[Sequence[Cell]], *, indent: int = 0) -> None:
@@ -64,6 +80,7 @@ def print_table(heads: Sequence[str], rows: Sequence[Sequence[Cell]], *, indent:
     Only the last column is wrapped, and only between words.
     """
     console = console_for()
+    rows = [[_text(cell) for cell in row] for row in rows]
     widths = [max(map(_width, column)) for column in zip(heads, *rows, strict=True)]
     last = max(map(_longest_word, (heads[-1], *(row[-1] for row in rows))))
     least = sum(widths[:-1]) + max(min(widths[-1], _NARROWEST), last) + 2 * (len(widths) - 1)
@@ -94,7 +111,7 @@ def print_facts(pairs: Iterable[tuple[str, Cell]], *, indent: int = 0) -> None:
     made.add_column(style="dim")
     made.add_column(overflow="fold")
     for name, value in pairs:
-        made.add_row(name, value)
+        made.add_row(_text(name), _text(value))
     _put(console_for(), made, indent)
 
 
@@ -111,13 +128,6 @@ def format_minute(at: datetime | None, *, never: str = "-") -> str:
 def format_named(kind: ScopeKind, count: int) -> str:
     """Return ``one subject``, ``3 subjects``."""
     return f"one {kind}" if count == 1 else plural(count, kind)
-
-
-def visible(text: str) -> str:
-    """Return a text that does nothing to a terminal."""
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
-    )
 
 
 def good(text: str) -> Text:
@@ -182,7 +192,24 @@ def _put(console: Console, what: RenderableType, indent: int) -> None:
 
 
 def _text(cell: Cell) -> Text:
-    return cell if isinstance(cell, Text) else Text(cell)
+    """Return a text of one line that does nothing to a terminal."""
+    return _visible(cell) if isinstance(cell, Text) else Text(visible(cell))
+
+
+def _lines(text: Text) -> Text:
+    """Return a text that does nothing to a terminal but begin lines."""
+    return _visible(text, but="\n")
+
+
+def _visible(text: Text, *, but: str = "") -> Text:
+    shown = visible(text.plain, but=but)
+    return text if shown == text.plain else Text(shown, text.style)
+
+
+def _escaped(char: re.Match[str]) -> str:
+    """Return a character of a JSON document, escaped unless it is printable."""
+    found = char.group()
+    return found if found.isprintable() else json.dumps(found)[1:-1]
 
 
 def _styled(cell: Cell, style: str) -> Text:

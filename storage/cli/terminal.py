@@ -12,7 +12,7 @@ from storage.cli.output import print_json, print_note
 from storage.cli.progress import transfer
 from storage.client.files import OpenFile
 from storage.errors import BodyTooLarge, InvalidRequest
-from storage.text import format_size
+from storage.text import format_size, visible
 
 _LARGEST_IN_JSON = 16 * 1024 * 1024  # bytes
 
@@ -29,7 +29,7 @@ def confirm(question: str, advice: str = "Give --yes, or --dry-run first.") -> N
             "This needs a confirmation, and there is no terminal to ask on.",
             advice=advice,
         )
-    typer.confirm(question, abort=True, err=True)
+    typer.confirm(visible(question), abort=True, err=True)
 
 
 def deliver(file: OpenFile, output: Path | None, *, force: bool, as_json: bool) -> None:

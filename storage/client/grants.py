@@ -12,12 +12,12 @@ from storage.client.homes import Homes, unknown
 from storage.client.lines import deciding
 from storage.client.people import check_grant, check_signature
 from storage.client.regions import ServedRegion
-from storage.client.validate import as_uuid, check_actor, check_limit, check_tenant_id
+from storage.client.validate import as_id, as_uuid, check_actor, check_limit, check_tenant_id
 from storage.crypto.envelope import open_name, seal_name
-from storage.errors import Corrupt, NotFound
+from storage.errors import Corrupt, InvalidRequest, NotFound
 from storage.evidence.grants import signatures, signed_approvals
 from storage.ledger.fence import match_values
-from storage.model import Approval, Grant, GrantSpec
+from storage.model import Approval, Grant, GrantSpec, ScopeKind
 from storage.model.codes import as_code
 from storage.policy import PermitReason, check_signatures, counting, may_approve, may_request
 from storage.region import OpenRegion
@@ -43,6 +43,7 @@ class Grants:
         """
         check_grant(spec)
         served, _ = self._homes.find(spec.tenant)
+        _check_home(spec, served.region.name)
         return _request(served.region, spec)
 
     def approve(self, grant: UUID | str, *, signature: bytes) -> Grant:
@@ -131,6 +132,17 @@ class Grants:
 def _pinned(region: OpenRegion) -> dict[str, Ed25519PublicKey]:
     given = region.roots.approvers()
     return {actor: Ed25519PublicKey.from_public_bytes(key) for actor, key in given.items()}
+
+
+def _check_home(spec: GrantSpec, home: str) -> None:
+    """Raise InvalidRequest for a record whose id names another region: it is none of the tenant."""
+    if spec.scope is None or spec.scope.kind is not ScopeKind.RECORD:
+        return
+    if as_id(spec.scope.value).region != home:
+        raise InvalidRequest(
+            f"The record's id names another region than {home}, where the tenant is at home.",
+            advice="Check the id and the tenant. See: domicile list",
+        )
 
 
 def _request(region: OpenRegion, spec: GrantSpec) -> Grant:

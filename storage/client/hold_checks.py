@@ -15,6 +15,7 @@ from storage.client.validate import (
 )
 from storage.errors import InvalidRequest
 from storage.model import CarveOut, HoldSpec, ScopeKind, utc
+from storage.policy import well_formed
 
 MOST_NAMES = 1000  # tenants or accounts in one carve-out: each record is compared with all
 _WIDE = (ScopeKind.ACCOUNT, ScopeKind.REGION)
@@ -80,17 +81,26 @@ def _check_carve_out(part: CarveOut) -> None:
             "A carve-out must say what it is about.",
             advice="To let go everything, release the hold.",
         )
-    for what in ("tenants", "accounts"):
-        names: object = getattr(part, what)
+    for what in ("tenant", "account"):
+        names: object = getattr(part, f"{what}s")
         if not isinstance(names, tuple) or len(names) > MOST_NAMES:
             raise InvalidRequest(
-                f"The {what} of a carve-out must be a tuple of at most {MOST_NAMES} names.",
+                f"The {what}s of a carve-out must be a tuple of at most {MOST_NAMES} names.",
                 advice="Use several carve-outs.",
             )
         for name in names:
-            check_text(what, name)
+            _check_name(what, name)
     _check_classes(part.classes)
     _check_span(part.minted_from, part.minted_to)
+
+
+def _check_name(what: str, name: object) -> None:
+    check_text(f"{what} of a carve-out", name)
+    if not well_formed(str(name)):
+        raise InvalidRequest(
+            f"The {what} of a carve-out is not the id of any: it has characters that no id has.",
+            advice="Give it as domicile tenant list shows it.",
+        )
 
 
 def check_document(document: object) -> None:

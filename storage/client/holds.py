@@ -6,9 +6,9 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from storage.catalog import holds, records
+from storage.catalog import holds, records, tenants
 from storage.client.hold_checks import check_carve_outs, check_document, check_hold
-from storage.client.homes import Homes
+from storage.client.homes import Homes, unknown
 from storage.client.regions import ServedRegion
 from storage.client.validate import (
     Id,
@@ -84,12 +84,17 @@ class Holds:
         """Request that a hold lets go parts of what it covers, and only these.
 
         Another person puts it into force with ``approve``. ``why`` is a short text for the record.
-        Raises HoldRefused.
+        Raises HoldRefused, and UnknownTenant for an account of which the region knows no tenant.
         """
         check_carve_outs(carve_outs)
         if not carve_outs:
             raise InvalidRequest("A narrowing needs a carve-out.", advice="Pass one or more.")
         check_note("reason of a narrowing", why)
+        served, _ = self._find(hold)
+        with served.region.catalog.begin() as connection:
+            for account in {name for part in carve_outs for name in part.accounts}:
+                if not tenants.of_account(connection, account):
+                    raise unknown("account", account)
         return self._request(hold, ChangeKind.NARROWING, why=why, carve_outs=carve_outs)
 
     def decide(self, hold: UUID | str, *, document: str, permitted: bool) -> HoldChange:

@@ -262,7 +262,7 @@ def check_text(what: str, text: object) -> None:
 
 def _check_not_empty(what: str, text: object) -> str:
     if not isinstance(text, str) or not text or not _writable(text):
-        raise InvalidRequest(f"A {what} must be a string of one character or more.")
+        raise InvalidRequest(f"The {what} must be a string of one character or more.")
     return text
 
 

@@ -61,15 +61,37 @@ class CosignatureInvalid(WitnessError):
     usual_advice = "It counts as not cosigned. Compare the key of the witness in the topology."
 
 
+_LASTING = {
+    WitnessAhead.__name__: (
+        "It has cosigned more lines than the log has: the log lost some or has two histories, or "
+        "the witness lies. Compare its last checkpoint with that of the log, and keep both."
+    ),
+    CosignatureInvalid.__name__: (
+        "What it answers is no cosignature of this checkpoint. Compare its key in the topology "
+        "with the one that it publishes."
+    ),
+    WitnessRefused.__name__: (
+        "It refuses the checkpoint. Compare its address in the topology, and ask who runs it "
+        "whether it accepts the verifier key of this log: domicile log key"
+    ),
+}
+"""What to do about what no retry mends, the gravest first."""
+
+
 class WitnessesMissing(Unavailable):
     """Witnesses that the region requires did not cosign."""
 
     usual_advice = "Try again when they respond. Ask who runs them if it stays so."
 
     def __init__(self, failures: Mapping[str, str]) -> None:
-        """``failures`` are error codes by witness."""
+        """``failures`` are error codes by witness. It is retryable if a retry may mend them all."""
         codes = ", ".join(f"{witness}: {code}" for witness, code in sorted(failures.items()))
+        steps = []
+        for code, step in _LASTING.items():
+            whose = sorted(witness for witness, found in failures.items() if found == code)
+            steps += [f"{', '.join(whose)}: {step}"] if whose else []
         super().__init__(
-            f"Witnesses that the region requires did not cosign ({codes}). Nothing was opened."
+            f"Witnesses that the region requires did not cosign ({codes}). Nothing was opened.",
+            advice=" ".join(steps),
         )
-        self.failures = dict(failures)
+        self.failures, self.retryable = dict(failures), not steps

@@ -4,6 +4,7 @@ The folder of a side of TLS has three files in PEM: ``ca.pem``, the authority th
 certificates of both sides and no others; ``cert.pem``, the own certificate; ``key.pem``, its key.
 """
 
+import re
 import ssl
 import stat
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from urllib.parse import urlsplit
 
 from storage.errors import SettingsError
 
+_REFUSED = re.compile(r"_ALERT_((?:[A-Z]+_)*CERTIFICATE(?:_[A-Z]+)*|UNKNOWN_CA)$")
 _FORM = "Give it as unix:/run/domicile/keys.sock or tls://keys.example.net:7443."
 
 
@@ -59,6 +61,24 @@ def client_tls(folder: Path) -> ssl.SSLContext:
     Raises SettingsError.
     """
     return _loaded(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), folder)
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateProblem:
+    """Why two sides did not agree on TLS. ``of_peer``: the certificate is not ours."""
+
+    of_peer: bool
+    reason: str
+
+
+def certificate_problem(error: Exception) -> CertificateProblem | None:
+    """Return which certificate was refused, and why. None: it was something else."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return CertificateProblem(True, error.verify_message.rstrip("."))
+    found = _REFUSED.search(getattr(error, "reason", None) or "")
+    if not isinstance(error, ssl.SSLError) or found is None:
+        return None
+    return CertificateProblem(False, found.group(1).replace("_", " ").lower())
 
 
 def _loaded(context: ssl.SSLContext, folder: Path) -> ssl.SSLContext:

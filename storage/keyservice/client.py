@@ -11,7 +11,7 @@ from typing import Final
 from storage.catalog.engine import check_process
 from storage.crypto.record import KEY_SIZE, WRAPPED_SIZE
 from storage.errors import KeyServiceUnavailable, SettingsError
-from storage.keyservice.address import Address
+from storage.keyservice.address import Address, certificate_problem
 from storage.keyservice.protocol import (
     MOST_KEYS,
     Channel,
@@ -173,7 +173,7 @@ class RemoteKeyService:
         except Malformed as error:
             raise self._unavailable("an invalid answer") from error
         except OSError as error:
-            raise self._unavailable(f"no answer ({type(error).__name__})") from error
+            raise self._unanswered(error) from error
         if failure is not None:
             raise failure
         return answer
@@ -260,6 +260,21 @@ class RemoteKeyService:
                 self._idle.append((self._clock(), channel))
                 return
         channel.close()
+
+    def _unanswered(self, error: OSError) -> KeyServiceUnavailable:
+        problem = certificate_problem(error)
+        if problem is None:
+            return self._unavailable(f"no answer ({type(error).__name__})")
+        where = f"the key service of {self._region} ({self._address})"
+        if problem.of_peer:
+            what = f"The certificate of {where} is refused here: {problem.reason}."
+            advice = "Renew cert.pem there, or correct the address, or ca.pem here."
+        else:
+            what = f"The certificate of this process is refused by {where}: {problem.reason}."
+            advice = "Renew cert.pem here, from an authority that is in ca.pem there."
+        found = KeyServiceUnavailable(f"{what} Nothing was opened.", advice=advice)
+        found.retryable = False
+        return found
 
     def _unavailable(self, what: str) -> KeyServiceUnavailable:
         return KeyServiceUnavailable(

@@ -1,7 +1,9 @@
 """The key service as a process of its own: it answers services on a Unix socket, or over TLS.
 
-A thread per connection, of which there is a limit. What a message says is decided where the keys
-are: ``storage.keyservice.local``. No log line and no answer but the one that gives it has a key.
+A thread per connection, of which there is a limit. A stranger, who cannot agree on TLS, takes the
+place of no service: handshakes are counted apart, and for one too many the oldest ends. What a
+message says is decided where the keys are: ``storage.keyservice.local``. No log line and no answer
+but the one that gives it has a key.
 """
 
 import os
@@ -10,7 +12,7 @@ import socket
 import ssl
 import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +22,7 @@ from structlog.typing import FilteringBoundLogger
 
 from storage.crypto.record import KEY_SIZE, WRAPPED_SIZE
 from storage.errors import DomicileError, InvalidRequest, PurposeRefused, SettingsError
-from storage.keyservice.address import Address
+from storage.keyservice.address import Address, certificate_problem
 from storage.keyservice.protocol import (
     Channel,
     Malformed,
@@ -40,6 +42,7 @@ class Limits:
     """What a key service grants its callers. Seconds and counts."""
 
     connections: int = 128
+    handshakes: int = 128  # beside them: those that have not agreed on TLS yet
     idle: float = 60.0  # between two messages
     message: float = 5.0  # to receive one, to send one, and to agree on TLS
     drain: float = 10.0  # for the answers that are being made when it stops
@@ -68,18 +71,17 @@ class KeyServer:
         self._tls = tls
         self._limits = limits or Limits()
         self._room = threading.BoundedSemaphore(self._limits.connections)
+        self._handshakes: dict[ssl.SSLSocket, None] = {}  # the oldest first
+        self._lock = threading.Lock()
         self._threads: set[threading.Thread] = set()
         self._stopped, self._stopping = os.pipe()
 
     def serve_forever(self) -> None:
         """Accept connections until ``stop``; then wait for the answers that are being made."""
         while self._readable(self._listener.fileno(), None):
-            connection, _ = self._listener.accept()
-            if not self._room.acquire(blocking=False):
-                self._log.warning("key_service_full", connections=self._limits.connections)
-                connection.close()
-                continue
-            thread = threading.Thread(target=self._serve, args=(connection,))
+            connection, address = self._listener.accept()
+            where = {} if self._tls is None else {"address": f"{address[0]}:{address[1]}"}
+            thread = threading.Thread(target=self._serve, args=(connection, where))
             self._threads.add(thread)
             thread.start()
         end = self._clock() + self._limits.drain
@@ -101,21 +103,38 @@ class KeyServer:
         ready = {found for found, _ in poll.poll(None if seconds is None else seconds * 1000)}
         return descriptor in ready and self._stopped not in ready
 
-    def _serve(self, connection: socket.socket) -> None:
+    def _serve(self, connection: socket.socket, where: Mapping[str, str]) -> None:
         """Answer one caller. Whatever it does, it harms itself alone."""
-        peer = "-"
+        log = self._log.bind(peer="-", **where)
         try:
             with connection, self._secured(connection) as inner:
-                peer = _peer(inner)
-                channel = Channel(inner, self._clock)
-                while self._answer_one(channel, peer):
-                    pass
+                log = log.bind(peer=_peer(inner))
+                self._converse(inner)
         except (OSError, Malformed) as error:
-            self._log.info("key_service_connection_ended", peer=peer, error=type(error).__name__)
-        except Exception as error:  # noqa: BLE001 - a bug ends a connection, not the key service
-            self._log.exception("key_service_failed", peer=peer, error=type(error).__name__)
+            self._note_end(log, error)
+        except Exception as error:  # a bug ends a connection, not the key service
+            log.exception("key_service_failed", error=type(error).__name__)
         finally:
             self._threads.discard(threading.current_thread())
+
+    def _note_end(self, log: FilteringBoundLogger, error: Exception) -> None:
+        problem = certificate_problem(error)
+        if problem is None:
+            log.info("key_service_connection_ended", error=type(error).__name__)
+        else:
+            whose = "the caller's" if problem.of_peer else "that of the key service"
+            log.warning("key_service_certificate_refused", whose=whose, reason=problem.reason)
+
+    def _converse(self, connection: socket.socket) -> None:
+        """Answer a caller, who is known, if there is a place."""
+        if not self._room.acquire(blocking=False):
+            self._log.warning("key_service_full", connections=self._limits.connections)
+            return
+        try:
+            peer, channel = _peer(connection), Channel(connection, self._clock)
+            while self._answer_one(channel, peer):
+                pass
+        finally:
             self._room.release()
 
     @contextmanager
@@ -125,8 +144,31 @@ class KeyServer:
             yield connection
             return
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        with self._tls.wrap_socket(connection, server_side=True) as inner:
+        with self._tls.wrap_socket(
+            connection, server_side=True, do_handshake_on_connect=False
+        ) as inner:
+            with self._counted(inner):
+                _shake_hands(inner)
             yield inner
+
+    @contextmanager
+    def _counted(self, connection: ssl.SSLSocket) -> Iterator[None]:
+        """Count a handshake, and end the oldest if there are too many.
+
+        Who has a certificate needs a moment for it, so the oldest are those who have none.
+        """
+        with self._lock:
+            self._handshakes[connection] = None
+            if len(self._handshakes) > self._limits.handshakes:
+                oldest = next(iter(self._handshakes))
+                del self._handshakes[oldest]
+                with suppress(OSError):  # the method of an SSLSocket would make it plain text
+                    socket.socket.shutdown(oldest, socket.SHUT_RDWR)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._handshakes.pop(connection, None)
 
     def _answer_one(self, channel: Channel, peer: str) -> bool:
         """Answer the next message. False: the caller has no more, or the server stops."""
@@ -251,6 +293,23 @@ def _why(error: DomicileError) -> dict[str, object]:
     """Return what the log says of an error: also its message, which has nothing that was sent."""
     reasons = error.reasons if isinstance(error, PurposeRefused) else ()
     return {"error": error.code, "reasons": reasons, "message": error.message}
+
+
+def _shake_hands(connection: ssl.SSLSocket) -> None:
+    """Agree on TLS. Raises SSLError, after the peer could read why.
+
+    What it has sent meanwhile, and nobody reads, would reset the connection before that.
+    """
+    try:
+        connection.do_handshake()
+    except ssl.SSLError:
+        with suppress(OSError):
+            connection.settimeout(1.0)
+            socket.socket.shutdown(connection, socket.SHUT_WR)
+            for _ in range(4):
+                if not socket.socket.recv(connection, 4096):
+                    break
+        raise
 
 
 def _peer(connection: socket.socket) -> str:

@@ -1,7 +1,10 @@
 """Who may speak to a key service over TLS, and where one can be."""
 
+import io
+import json
 import socket
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -9,6 +12,7 @@ import pytest
 from storage.crypto.keyobject import key_context
 from storage.errors import KeyServiceUnavailable, SettingsError
 from storage.keyservice.address import Address
+from storage.keyservice.server import Limits
 from tests.support.catalogs.tls_server import Authority
 from tests.support.keyservice.lies import rest, said
 from tests.support.keyservice.permits import KEY_ID, REGION
@@ -64,9 +68,60 @@ class TestCertificates:
         here = Address(host="127.0.0.1", port=0)
         with (
             serving(local(root_keys(), in_order()), here, tls=ours) as address,
-            pytest.raises(KeyServiceUnavailable, match="SSLCertVerificationError"),
+            pytest.raises(KeyServiceUnavailable, match="not valid for"),
         ):
             remote(address, tls=ours).unwrap(SEALED, CONTEXT)
+
+    @pytest.mark.parametrize("whose", ["service", "127.0.0.1"])
+    def test_an_expired_certificate_is_named(
+        self, tmp_path: Path, authority: Authority, whose: str
+    ) -> None:
+        """Both sides say that it has expired, and whose it is; no retry mends it."""
+        here, log = Address(host="127.0.0.1", port=0), io.StringIO()
+        server, client = (
+            certificates(tmp_path, authority, name, ended=name == whose)
+            for name in ("127.0.0.1", "service")
+        )
+        keys = local(root_keys(), in_order())
+        with serving(keys, here, tls=server, log=log) as address:
+            with pytest.raises(KeyServiceUnavailable, match="expired") as caught:
+                remote(address, tls=client).unwrap(SEALED, CONTEXT)
+            ours = whose == "service"
+            said = "certificate of this process" if ours else "certificate of the key service"
+            assert said in str(caught.value)
+            assert "Renew cert.pem" in caught.value.advice
+            assert not caught.value.retryable
+        (logged,) = map(json.loads, log.getvalue().splitlines())
+        assert logged["event"] == "key_service_certificate_refused"
+        assert logged["whose"] == ("the caller's" if ours else "that of the key service")
+        assert "expired" in logged["reason"]
+        assert logged["address"].startswith("127.0.0.1:")
+
+    def test_strangers_take_no_place_of_a_service(
+        self, tmp_path: Path, authority: Authority
+    ) -> None:
+        """However many connect and say nothing: for a new handshake the oldest ends."""
+        here, limits = Address(host="127.0.0.1", port=0), Limits(connections=1, handshakes=2)
+        server, client = (
+            certificates(tmp_path, authority, name) for name in ("127.0.0.1", "service")
+        )
+        with (
+            serving(local(root_keys(), in_order()), here, tls=server, limits=limits) as address,
+            ExitStack() as stack,
+        ):
+            strangers = [
+                stack.enter_context(socket.create_connection((address.host, address.port)))
+                for _ in range(8)
+            ]
+            keys = remote(address, tls=client)
+            assert keys.unwrap(SEALED, CONTEXT)
+            for stranger in strangers[:6]:
+                stranger.settimeout(2)  # a handshake may take 5 seconds
+                assert stranger.recv(10) == b""
+            assert keys.unwrap(SEALED, CONTEXT)
+            with pytest.raises(KeyServiceUnavailable):
+                remote(address, tls=client).unwrap(SEALED, CONTEXT)
+            keys.close()
 
     def test_plain_text_gets_nothing(self, address: Address) -> None:
         """There is no way around TLS."""

@@ -259,6 +259,10 @@ def test_a_key_that_is_none(people: Callable[[str], Person], key: Path, tmp_path
         code, error = people("bob").error("grant", "approve", str(uuid4()), "--key", file)
         said[file] = error["message"]
         assert code == Exit.INVALID
+    code, piped = people("bob").error(
+        "grant", "approve", str(uuid4()), "--key", "-", stdin=key.read_text()
+    )
+    assert (code, "is not read from stdin" in piped["message"]) == (Exit.INVALID, True)
     os.chmod(key, 0o640)  # noqa: PTH101
     code, error = people("bob").error("grant", "approve", str(uuid4()), "--key", key)
 
@@ -282,8 +286,9 @@ def test_the_roster_is_kept_by_its_keeper(people: Callable[[str], Person]) -> No
     assert (page["entries"][0]["actor"], page["next"]) == ("bob", "bob")
 
 
-def test_bad_input(people: Callable[[str], Person]) -> None:
+def test_bad_input(people: Callable[[str], Person], line: CommandLine) -> None:
     """Each gives one clear error, and nothing is entered or requested."""
+    elsewhere = line.put("hello", "--subject", "u1").replace(HOME, "us-east-1")
     alice, kim = people("alice"), people("kim")
     before = len(alice.told("grant", "list")["grants"])
     enter = ("roster", "enter", HOME, "x", *ENTRY)
@@ -300,6 +305,7 @@ def test_bad_input(people: Callable[[str], Person]) -> None:
         (alice.error(*REQUEST, *WHY, "--hold", "x"), "Not the id of a hold"),
         (alice.error(*REQUEST, *WHY, "--records", "1000001"), "number of records must be from 1"),
         (alice.error(*REQUEST[:-2], *WHY, "--purpose", "legal", "--all"), "no scope of its own"),
+        (alice.error(*REQUEST[:-2], *WHY, "--record", elsewhere), "names another region than"),
         (alice.error("grant", "show", "x"), "Not the id of a grant"),
         (alice.error("grant", "revoke", str(uuid4())), "No such grant"),
     ]

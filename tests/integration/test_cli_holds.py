@@ -1,7 +1,7 @@
 """Legal holds on the command line."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from uuid import UUID, uuid4
 
 import pytest
@@ -131,6 +131,98 @@ def test_what_is_not_so_is_said(line: CommandLine, people: Callable[[str], Perso
 
     code, error = bob.error("hold", "confirm", hold)
     assert (code, error["reasons"]) == (Exit.REFUSED, ["hold_released"])
+
+
+def test_an_approver_reads_what_waits(line: CommandLine, people: Callable[[str], Person]) -> None:
+    """What a narrowing lets go, what a decision says, and why: before it is approved."""
+    alice, bob = people("alice"), people("bob")
+    place = ["hold", "place", "acme-eu", "--all", "--future", "--review", "2999-01-15", *WHY]
+    hold = alice("hold", "place", *place[2:], "--jurisdiction", "US").stdout.strip()
+    bob.told("hold", "confirm", hold)
+    less = ["--class", "completion", "--account", "acme", "--to", "2026-01-01"]
+    asked = bob("hold", "narrow", hold, *less, "--why", "Order of May")
+    decided = bob.told("hold", "decide", hold, "--not-permitted", "--document", "2" * 64)
+    release = bob.told("hold", "release", hold, "--why", "settled")["change"]["id"]
+
+    shown = " ".join(alice("hold", "show", hold).stdout.split())
+    assert "waits for approval lets go account acme; completion; to 2026-01-01 00:00" in shown
+    assert "why Order of May" in shown
+    assert f"says what it keeps must NOT be read, document {'2' * 64}" in shown
+    assert "why settled" in shown
+    assert f"domicile hold show {hold}" in asked.stderr
+    alice.told("hold", "approve", decided["change"]["id"])
+    alice.told("hold", "approve", release)
+
+
+def test_no_name_acts_on_a_terminal(line: CommandLine, people: Callable[[str], Person]) -> None:
+    """Those of carve-outs neither: the command refuses them, raw SQL does not."""
+    alice, bob = people("alice"), people("bob")
+    evil, hold, change = "\x1b[2Jgotcha\x9b", str(uuid4()), str(uuid4())
+    new = json.loads(new_hold(UUID(hold)))
+    parts = [{"accounts": [evil], "tenants": [evil]}]
+    asked: dict[str, object] = {
+        "id": change,
+        "hold_id": hold,
+        "kind": "narrowing",
+        "why": f"w{evil}",
+    }
+    asked |= {"carve_outs": parts, "requested": "2026-11-28T00:00Z"}
+    with opened(HOME, alice.url) as connection:
+        place = text("SELECT place_hold(CAST(:new AS jsonb), CAST(:parts AS jsonb))")
+        connection.execute(place, {"new": json.dumps(new), "parts": json.dumps(parts)})
+        request = text("SELECT request_hold_change(CAST(:new AS jsonb), now())")
+        connection.execute(request, {"new": json.dumps(asked)})
+
+    code, error = alice.error("hold", "narrow", hold, "--account", evil, "--why", "x")
+    assert (code, "gotcha" in error["message"]) == (Exit.INVALID, False)
+    shown = [bob("hold", "show", hold), bob("hold", "confirm", hold), bob("hold", "list")]
+    shown += [bob("hold", "approve", change), bob("log", "show"), bob("hold", "show", hold)]
+    shown += [bob("hold", "show", hold, "--json")]
+    assert "\\x1b[2Jgotcha" in shown[0].output
+    for result in shown:
+        assert all(char.isprintable() or char == "\n" for char in result.output)
+    release = alice.told("hold", "release", hold, "--why", "forged")["change"]["id"]
+    bob.told("hold", "approve", release)
+
+
+@pytest.mark.parametrize(
+    ("named", "code", "says"),
+    [
+        (["--account", "nosuch"], Exit.REFUSED, "No account 'nosuch'."),
+        (["--account", "a b"], Exit.INVALID, "account of a carve-out is not the id"),
+        (["--account", ""], Exit.INVALID, "The account of a carve-out must be a string of one"),
+        (["--tenant", ""], Exit.REFUSED, "No such tenant."),
+    ],
+)
+def test_nobody_is_asked_to_approve_what_lets_nothing_go(
+    people: Callable[[str], Person], placed: str, named: list[str], code: Exit, says: str
+) -> None:
+    """A narrowing to what is not there is refused, in words."""
+    ended, error = people("bob").error("hold", "narrow", placed, *named, "--why", "less")
+
+    assert ended == code
+    assert says in error["message"]
+    assert people("bob").told("hold", "show", placed)["changes"] == []
+
+
+@pytest.mark.parametrize("tenant", ["nosuch", ""])
+def test_holds_of_a_tenant_that_is_not_there(line: CommandLine, tenant: str) -> None:
+    """That nothing is held of it would be no answer."""
+    code, error = line.error("hold", "list", "--tenant", tenant)
+
+    assert (code, error["reasons"]) == (Exit.REFUSED, ["unknown_tenant"])
+
+
+@pytest.fixture
+def placed(people: Callable[[str], Person]) -> Iterator[str]:
+    """A hold in force."""
+    alice, bob = people("alice"), people("bob")
+    place = ["hold", "place", "acme-eu", "--all", "--future", "--review", "2999-01-15", *WHY]
+    hold = alice(*place).stdout.strip()
+    bob.told("hold", "confirm", hold)
+    yield hold
+    change = bob.told("hold", "release", hold, "--why", "settled")["change"]["id"]
+    alice.told("hold", "approve", change)
 
 
 @pytest.mark.parametrize(

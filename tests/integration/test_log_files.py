@@ -207,8 +207,12 @@ def test_a_required_witness_sees_a_line_before_anybody_acts(domicile: Domicile) 
 
         witness.lie = lambda *_: (500, b"")
         (line,) = note_lines(region)
-        with pytest.raises(WitnessesMissing, match="north"):
+        with pytest.raises(WitnessesMissing, match="north") as down:
             one.publish(line)
+        witness.lie = lambda *_: (404, b"")
+        with pytest.raises(WitnessesMissing, match="north") as refused:
+            one.publish(line)
+        assert (down.value.retryable, refused.value.retryable) == (True, False)
         witness.lie = None
         one.publish(line)
         assert witness.seen[f"domicile/{HOME}"][0] == now.root.size + 1

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storage.cli.commands import access, log
-from storage.cli.output import print_json
+from storage.cli.output import print_json, print_table
 from storage.model import AccessReport, LineKind, LogLine, Looked
 from storage.policy import Summary
 
@@ -220,13 +220,13 @@ def report(found: Summary) -> AccessReport:
     )
 
 
-def put_out(found: Summary, lines: list[LogLine]) -> str:
+def put_out(found: Summary, lines: list[LogLine]) -> None:
     """Print the report and the lines in each form."""
     one = report(found)
     access._print(one)
     access._print_csv([one])
     print_json([access._as_json(one), *(log._as_json("eu", each) for each in lines)])
-    return "\n".join(" ".join(log._row(each)) for each in lines)
+    print_table(("number", "time (UTC)", "kind", "line", "says"), [*map(log._row, lines)])
 
 
 @given(st.lists(st.tuples(st.sampled_from(LineKind), TEXTS), max_size=5))
@@ -236,7 +236,7 @@ def test_whatever_a_line_says_nothing_fails_and_nothing_is_taken_away(
     """What is ours counts as without the others, and all of it can be printed."""
     others = [stray(kind, text) for kind, text in strays]
     found = summed(*others, *OURS, *others)
-    put_out(found, others).encode()
+    put_out(found, others)
 
     assert set(SOUND.looked()) <= set(found.looked())
     assert all(found.refused[reason] >= count for reason, count in SOUND.refused.items())
@@ -277,14 +277,16 @@ def test_what_is_of_no_form_of_ours_counts_for_nothing(
     """The report and the log say by number and login whose line it is, and nothing of it."""
     other = stray(kind, text)
     found = summed(other, *OURS)
-    shown = put_out(found, [other])
-    told = " ".join(capsys.readouterr().err.split())
+    put_out(found, [other])
+    out, err = capsys.readouterr()
+    told = " ".join(err.split())
 
     assert (found.unreadable, found.looked()) == (1, SOUND.looked())
     assert (found.refused, found.approved) == (SOUND.refused, SOUND.approved)
     assert (found.revoked, found.mean_to_revoke) == (SOUND.revoked, SOUND.mean_to_revoke)
     assert "1 line in it cannot be read" in told
     assert f"{other.id} (number 7), added by the login mallory" in told
+    shown = out.splitlines()[-1]
     assert shown.endswith("(cannot be read: added by the login mallory)")
     assert shown.startswith("7 ")
 
@@ -315,9 +317,8 @@ def test_a_formula_stays_a_text(capsys: pytest.CaptureFixture[str]) -> None:
 def test_what_a_line_says_does_nothing_to_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     """Its login chose the text."""
     evil = replace(opening(0, "r", actor="a\x1b[31mX\nalice\u202e"), login="\x1b[2J")
-    shown = put_out(summed(evil), [evil])
-    access._print_csv([report(summed(evil))])
+    put_out(summed(evil), [evil])
     out = capsys.readouterr().out
 
-    assert "\x1b" not in out + shown
-    assert "a\\x1b[31mX\\nalice\\u202e" in shown
+    assert "\x1b" not in out
+    assert "actor a\\x1b[31mX\\nalice\\u202e" in out

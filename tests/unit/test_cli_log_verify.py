@@ -265,6 +265,8 @@ def test_a_text_does_nothing_to_a_terminal(stranger: Stranger) -> None:
         ("line.tlog-proof", *KEY, *WITNESS, *WITNESS),
         ("line.tlog-proof", *KEY, "--from", "line.tlog-proof"),
         ("nothing", *KEY),
+        ("x" * 5000, *KEY),
+        ("\0", *KEY),
         ("line.tlog-proof",),
     ],
 )
@@ -275,6 +277,19 @@ def test_what_cannot_be_asked(stranger: Stranger, arguments: tuple[str, ...]) ->
     code, _ = stranger.line.error("log", "verify", str(stranger.folder / file), *rest)
 
     assert code == Exit.INVALID
+
+
+def test_links_in_a_circle_are_named(stranger: Stranger) -> None:
+    """The error says what to do about the files: the request is well."""
+    folder = stranger.export()
+    file = folder / "tile" / "0" / "000"
+    file.unlink()
+    file.symlink_to(file)
+
+    code, error = stranger.line.error("log", "verify", str(folder), *KEY)
+    assert (code, error["code"]) == (Exit.INVALID, "InvalidRequest")
+    assert "tile/0/000 of the log cannot be read" in error["message"]
+    assert "Check its rights and its links" in error["advice"]
 
 
 def test_an_old_checkpoint_that_is_not_there_is_named(stranger: Stranger) -> None:

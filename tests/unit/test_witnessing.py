@@ -7,7 +7,15 @@ from contextlib import ExitStack
 import pytest
 
 from regions.witnesses import WitnessSpec
-from storage.errors import WitnessBehind, WitnessesMissing, WitnessUnavailable
+from storage.errors import (
+    CosignatureInvalid,
+    WitnessAhead,
+    WitnessBehind,
+    WitnessError,
+    WitnessesMissing,
+    WitnessRefused,
+    WitnessUnavailable,
+)
 from storage.testing import FakeClock
 from storage.tlog.checkpoints import (
     Trust,
@@ -132,4 +140,16 @@ def test_who_is_missing_is_named() -> None:
     error = WitnessesMissing({"south": "CosignatureInvalid", "north": "WitnessUnavailable"})
 
     assert "(north: WitnessUnavailable, south: CosignatureInvalid)" in str(error)
-    assert error.retryable
+
+
+@pytest.mark.parametrize("lasting", [WitnessAhead, CosignatureInvalid, WitnessRefused])
+def test_what_no_retry_mends_is_not_retryable(lasting: type[WitnessError]) -> None:
+    """The advice says whose it is, and what to do; another may be down besides."""
+    passing = {"north": "WitnessUnavailable", "west": "WitnessBehind"}
+    both = WitnessesMissing(passing | {"south": lasting.__name__})
+    down = WitnessesMissing(passing)
+
+    assert (both.retryable, down.retryable) == (False, True)
+    assert both.advice.startswith("south: It " if lasting is not CosignatureInvalid else "south: W")
+    assert "Try again" not in both.advice
+    assert "Try again when they respond" in down.advice

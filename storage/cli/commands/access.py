@@ -21,12 +21,11 @@ from storage.cli.output import (
     print_json,
     print_note,
     print_table,
-    visible,
 )
 from storage.client.homes import ask_each
 from storage.client.store import Store
 from storage.model import AccessReport, Looked, UnreadableLine
-from storage.text import plural
+from storage.text import plural, visible
 
 _SHOWN = 10  # unreadable lines: --json names more
 
@@ -136,12 +135,12 @@ def _print(one: AccessReport) -> None:
             ("actor", "login", "purpose", "tenant", "case", "approved by", "records"),
             [
                 (
-                    visible(f"{each.actor} ({each.actor_kind})"),
-                    visible(", ".join(each.logins)) or "-",
-                    visible(each.purpose),
-                    visible(each.tenant),
-                    visible(each.case or "-"),
-                    visible(", ".join(each.approved_by)) or "-",
+                    f"{each.actor} ({each.actor_kind})",
+                    ", ".join(each.logins) or "-",
+                    each.purpose,
+                    each.tenant,
+                    each.case or "-",
+                    ", ".join(each.approved_by) or "-",
                     str(each.records),
                 )
                 for each in one.looked
@@ -152,7 +151,7 @@ def _print(one: AccessReport) -> None:
 
 def _refused(one: AccessReport) -> str:
     reasons = ", ".join(f"{count} {reason}" for reason, count in one.refused.items())
-    return visible(reasons) or "none"
+    return reasons or "none"
 
 
 def _note_unreadable(count: int, lines: Sequence[UnreadableLine]) -> None:
@@ -160,6 +159,6 @@ def _note_unreadable(count: int, lines: Sequence[UnreadableLine]) -> None:
     print_note(bad(f"{plural(count, 'line')} in it cannot be read: nothing of them counts."))
     for line in lines[:_SHOWN]:
         place = "not in a checkpoint yet" if line.number is None else f"number {line.number}"
-        print_note(f"- {line.line} ({place}), added by the login {visible(line.login or '-')}")
+        print_note(f"- {line.line} ({place}), added by the login {line.login or '-'}")
     if count > _SHOWN:
         print_note("- and others. See: domicile log show")

@@ -10,7 +10,15 @@ from storage.cli import examine, packages
 from storage.cli.exit_codes import Exit
 from storage.cli.findings import Finding, failed
 from storage.cli.options import AsJson
-from storage.cli.output import bad, console_for, good, print_json, print_note, warning
+from storage.cli.output import (
+    bad,
+    good,
+    print_json,
+    print_lines,
+    print_note,
+    terminal_width,
+    warning,
+)
 from storage.cli.progress import busy
 from storage.errors import DomicileError
 from storage.settings import Settings, load_settings, topology_of
@@ -81,12 +89,12 @@ def _empty(settings: Settings) -> Iterator[Finding]:
 
 
 def _show(found: Sequence[Finding]) -> None:
-    console = console_for()
+    width = terminal_width()
     check = max(len(finding.check) for finding in found)
     what = max(len(finding.what) for finding in found)
     for finding in found:
         columns = f"{finding.state:<6}{finding.check:<{check}}  {finding.what:<{what}}  "
-        console.print(_shown(finding, columns, console.width), soft_wrap=True)
+        print_lines(_shown(finding, columns, width))
     counts = {state: sum(1 for f in found if f.state == state) for state in _SHOWN}
     if counts["fail"]:
         print_note(bad(f"{plural(counts['fail'], 'check')} failed."))

@@ -204,7 +204,7 @@ def show(hold: HoldId, as_json: AsJson = False) -> None:
             ("review", str(found.review)),
             ("released", format_time(found.released, never="in force")),
             *([("reason", found.released_why)] if found.released_why else []),
-            *(("change", _change(change)) for change in changes),
+            *(fact for change in changes for fact in _change(change)),
         ]
     )
 
@@ -224,11 +224,21 @@ def _decision(hold: Hold) -> Iterator[str]:
         yield f"{verdict}, {people}, {format_time(found.at)}, document {found.document}"
 
 
-def _change(change: HoldChange) -> Text:
-    what = f"{change.kind} {change.id}, requested by {change.requested_by}"
+def _change(change: HoldChange) -> Iterator[tuple[str, str | Text]]:
+    """Yield all that a second person has to know before approving the change."""
+    asked = f"{change.kind} {change.id}, requested by {change.requested_by}"
     if change.approved is None:
-        return warning(f"{what}, waits for approval")
-    return Text(f"{what}, approved by {change.approved_by}, {format_time(change.approved)}")
+        yield "change", warning(f"{asked}, {format_time(change.requested)}, waits for approval")
+    else:
+        said = f"approved by {change.approved_by}, {format_time(change.approved)}"
+        yield "change", f"{asked}, {said}"
+    for part in change.carve_outs:
+        yield "  lets go", describe(part)
+    if change.permitted is not None:
+        verdict = "may be read" if change.permitted else "must NOT be read"
+        yield "  says", f"what it keeps {verdict}, document {change.document}"
+    if change.why is not None:
+        yield "  why", change.why
 
 
 def list_holds(  # noqa: PLR0917 - one per option
@@ -252,7 +262,9 @@ def list_holds(  # noqa: PLR0917 - one per option
                 name, tenant=tenant, released=released, after=after, limit=limit
             ),
         )
-    found = [one for some in pages.values() for one in some]
+        found = [one for some in pages.values() for one in some]
+        if tenant is not None and after is None and not found and not failed:
+            homes.find(tenant)
     page = sorted(found, key=lambda hold: hold.id, reverse=True)[:limit]
     following = str(page[-1].id) if len(found) >= limit and page else None
     if as_json:

@@ -56,7 +56,7 @@ def narrow(
 ) -> None:
     """Request that a hold lets go what matches all of the options, and nothing else.
 
-    It does so when another person approves it. Each --tenant must be there.
+    It does so when another person approves it. Each --tenant and --account must be there.
     """
     part = CarveOut(
         tuple(tenant or ()),
@@ -97,7 +97,10 @@ def approve(
     ],
     as_json: AsJson = False,
 ) -> None:
-    """Approve a release, a narrowing or a decision that another person requested."""
+    """Approve a release, a narrowing or a decision that another person requested.
+
+    Read before what it lets go or permits, and why: domicile hold show HOLD
+    """
     with opened() as store:
         done = store.admin.holds.approve(change)
     if as_json:
@@ -113,4 +116,6 @@ def _requested(change: HoldChange, *, as_json: bool) -> None:
         print_json({"change": change})
         return
     print_value(str(change.id))
-    print_note("Nothing has changed yet. Another person approves it: domicile hold approve")
+    print_note("Nothing has changed yet. Another person reads it and approves it:")
+    print_note(f"domicile hold show {change.hold}")
+    print_note(f"domicile hold approve {change.id}")

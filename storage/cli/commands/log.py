@@ -16,7 +16,6 @@ from storage.cli.output import (
     print_note,
     print_page,
     print_value,
-    visible,
 )
 from storage.client.homes import ask_each
 from storage.client.store import Store
@@ -165,9 +164,9 @@ def _said(line: LogLine) -> str:
         return "(forgotten)"
     said = read_line(line.kind, line.text)
     if said is None:
-        return f"(cannot be read: added by the login {visible(line.login or '-')})"
+        return f"(cannot be read: added by the login {line.login or '-'})"
     facts = {k: v for k, v in said.facts.items() if k not in _COMMON and v is not None}
-    return visible(", ".join(f"{name} {_fact(value)}" for name, value in facts.items()))
+    return ", ".join(f"{name} {_fact(value)}" for name, value in facts.items())
 
 
 def _fact(value: Fact) -> str:

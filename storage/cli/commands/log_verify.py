@@ -19,7 +19,6 @@ from storage.cli.output import (
     print_facts,
     print_json,
     print_text,
-    visible,
     warning,
 )
 from storage.errors import InvalidRequest, LogInvalid
@@ -64,7 +63,7 @@ def verify(
     """
     witnesses = tuple(map(Verifier.parse, witness or ()))
     trust = Trust(tuple(map(Verifier.parse, key)), witnesses, len(witnesses))
-    if Path(path).is_dir():
+    if files.is_directory(path):
         _refuse_several(Path(path))
         _verify_folder(LogFolder(Path(path)), trust, _opened(old, trust), as_json=as_json)
         return
@@ -150,7 +149,7 @@ def _verify_line(data: bytes, trust: Trust, *, as_json: bool) -> None:
         return
     print_text(good("The line is in the log."))
     print_blank()
-    _show(opened, [("line", str(proof.index)), ("text", visible(text.text))])
+    _show(opened, [("line", str(proof.index)), ("text", text.text)])
     _show_unchecked(unchecked)
 
 

@@ -2,6 +2,7 @@
 
 from tests.mutants.bugs.bug import HOLD_RACES, HOLDS, PREDICATE, Bug, bug, in_function
 
+CLI = "tests/integration/test_cli_holds.py"
 COURT = "tests/integration/test_hold_court_case.py"
 HOLDING = "tests/unit/test_holding.py"
 PEOPLE = "tests/integration/test_hold_people.py"
@@ -9,6 +10,48 @@ PEOPLE_SQL = "tests/integration/test_hold_people_sql.py"
 PLANS = "tests/integration/test_hold_plans.py"
 
 BUGS = (
+    bug(
+        "an approver does not see what a narrowing lets go",
+        "cli/commands/hold.py",
+        "    for part in change.carve_outs:\n",
+        "    for part in ():\n",
+        CLI,
+    ),
+    bug(
+        "an approver does not see what a decision says",
+        "cli/commands/hold.py",
+        "    if change.permitted is not None:\n",
+        "    if False:\n",
+        CLI,
+    ),
+    bug(
+        "an approver does not see why",
+        "cli/commands/hold.py",
+        "    if change.why is not None:\n",
+        "    if False:\n",
+        CLI,
+    ),
+    bug(
+        "holds of a tenant that is not there are none",
+        "cli/commands/hold.py",
+        "            homes.find(tenant)\n",
+        "            pass\n",
+        CLI,
+    ),
+    bug(
+        "a carve-out takes what is no id",
+        "client/hold_checks.py",
+        "    if not well_formed(str(name)):\n",
+        "    if False:\n",
+        CLI,
+    ),
+    bug(
+        "a narrowing names an account that is not there",
+        "client/holds.py",
+        "                if not tenants.of_account(connection, account):\n",
+        "                if False:\n",
+        CLI,
+    ),
     bug(
         "expiry ignores what is held",
         "catalog/days.py",

@@ -17,6 +17,56 @@ TLS = "tests/faults/test_key_service_tls.py"
 
 BUGS = (
     bug(
+        "a stranger takes the place of a service",
+        "keyservice/server.py",
+        "            if len(self._handshakes) > self._limits.handshakes:\n",
+        "            if False:\n",
+        TLS,
+    ),
+    bug(
+        "a service waits behind strangers",
+        "keyservice/server.py",
+        "                oldest = next(iter(self._handshakes))\n",
+        "                oldest = next(reversed(self._handshakes))\n",
+        TLS,
+    ),
+    bug(
+        "connections of services have no limit",
+        "keyservice/server.py",
+        "        if not self._room.acquire(blocking=False):\n",
+        "        if not self._room.acquire(blocking=False) and False:\n",
+        FAULTS,
+        TLS,
+    ),
+    bug(
+        "a refused certificate is an outage",
+        "keyservice/client.py",
+        "        found.retryable = False\n",
+        "",
+        TLS,
+    ),
+    bug(
+        "the caller is not told why its certificate is refused",
+        "keyservice/server.py",
+        "            for _ in range(4):\n",
+        "            for _ in ():\n",
+        TLS,
+    ),
+    bug(
+        "a key from stdin is a bug of ours",
+        "cli/approver_keys.py",
+        "    if str(path) == STDIN:\n",
+        "    if False:\n",
+        GRANTS,
+    ),
+    bug(
+        "a grant names a record of another region",
+        "client/grants.py",
+        "    if as_id(spec.scope.value).region != home:\n",
+        "    if False:\n",
+        GRANTS,
+    ),
+    bug(
         "a permit is used twice",
         "keyservice/local.py",
         "            if permit.nonce in self._nonces:\n                return False\n",
@@ -94,13 +144,6 @@ BUGS = (
         "keyservice/server.py",
         "os.umask(0o117)",
         "os.umask(0o111)",
-        FAULTS,
-    ),
-    bug(
-        "connections have no limit",
-        "keyservice/server.py",
-        "            if not self._room.acquire(blocking=False):\n",
-        "            if False:\n",
         FAULTS,
     ),
     bug(

@@ -11,6 +11,27 @@ TOPOLOGY = "tests/unit/test_topology_witnesses.py"
 
 _ANSWERS = (
     bug(
+        "a witness whom no retry mends is to be asked again",
+        "errors/witnesses.py",
+        "dict(failures), not steps",
+        "dict(failures), True",
+        ASKING,
+    ),
+    bug(
+        "links in a circle in a log are blamed on the request",
+        "cli/log_folder.py",
+        '            raise _unreadable(f"{path} of the log", error) from error\n',
+        '            raise InvalidRequest(f"{path} of the log cannot be read.") from error\n',
+        STRANGER,
+    ),
+    bug(
+        "a path that is none is a bug of ours",
+        "cli/files.py",
+        "    except ValueError:\n",
+        "    except ZeroDivisionError:\n",
+        STRANGER,
+    ),
+    bug(
         "a witness may sign more than the checkpoint",
         "tlog/witnessing.py",
         "    if note.text != text:\n",
@@ -192,8 +213,8 @@ _LINES = (
     ),
     bug(
         "a text controls the terminal",
-        "cli/output.py",
-        "char if char.isprintable() else",
+        "text.py",
+        "char if char.isprintable() or char in but else",
         "char if True else",
         STRANGER,
     ),

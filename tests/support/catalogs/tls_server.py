@@ -35,15 +35,19 @@ class Authority:
         context.load_cert_chain(self.certificate(name))
         return context
 
-    def certificate(self, name: str) -> Path:
-        """Make a certificate for that name or address; return a file with it and its key."""
+    def certificate(self, name: str, *, ended: bool = False) -> Path:
+        """Make a certificate for that name or address; return a file with it and its key.
+
+        ``ended``: it has expired.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         try:
             general: x509.GeneralName = x509.IPAddress(ip_address(name))
         except ValueError:
             general = x509.DNSName(name)
         subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-        made = self._build(subject, key.public_key(), x509.SubjectAlternativeName([general]))
+        names = x509.SubjectAlternativeName([general])
+        made = self._build(subject, key.public_key(), names, ended=ended)
         file = self._folder / f"{name}.pem"
         file.touch(mode=0o600)
         file.write_bytes(
@@ -57,9 +61,14 @@ class Authority:
         return file
 
     def _build(
-        self, subject: x509.Name, key: ec.EllipticCurvePublicKey, more: x509.ExtensionType
+        self,
+        subject: x509.Name,
+        key: ec.EllipticCurvePublicKey,
+        more: x509.ExtensionType,
+        *,
+        ended: bool = False,
     ) -> x509.Certificate:
-        now = datetime.now(UTC)
+        now = datetime.now(UTC) - timedelta(days=10 if ended else 0)
         return (
             x509.CertificateBuilder()
             .subject_name(subject)

@@ -123,11 +123,11 @@ def remote(address: Address, *, tls: Path | None = None, timeout: float = 5.0) -
     return RemoteKeyService(address, region=REGION, clock=steady, tls=context, timeout=timeout)
 
 
-def certificates(folder: Path, authority: Authority, name: str) -> Path:
+def certificates(folder: Path, authority: Authority, name: str, *, ended: bool = False) -> Path:
     """Make the folder of one side: its certificate, its key, and the authority."""
     made = folder / name
     made.mkdir()
-    both = authority.certificate(name).read_bytes()
+    both = authority.certificate(name, ended=ended).read_bytes()
     (made / "ca.pem").write_bytes(authority.root.read_bytes())
     for file in ("cert.pem", "key.pem"):
         (made / file).touch(mode=0o600)
