@@ -25,6 +25,7 @@ from regions.model import (
     SubProcessor,
     Wording,
 )
+from regions.words import with_article
 
 _ERASURE_HOURS = 30 * 24  # an erasure must be complete within a month: GDPR, article 12(3)
 
@@ -113,13 +114,14 @@ def class_rule(rule: ClassRule, limits: Bounds) -> Iterator[Fault]:
 
 
 def epochs(
-    entries: Sequence[Epoch], rules: Mapping[DataClass, ClassRule], today: date
+    entries: Sequence[Epoch], rules: Mapping[DataClass, ClassRule], limits: Bounds, today: date
 ) -> Iterator[Fault]:
     """Check that each begins after the one before it, and that what is written now fits.
 
     Only ``from`` bounds an epoch, so there can be no gap. A ceiling of the past binds records of
-    the past alone. One that is in force or lies ahead must not be below the retention of its class:
-    else a topology that loads would not load any more on the first day of an epoch.
+    the past alone; it must not end them before their floor is over. One that is in force or lies
+    ahead must not be below the retention of its class: else a topology that loads would not load
+    any more on the first day of an epoch.
     """
     for index, (earlier, entry) in enumerate(pairwise(entries), start=2):
         if entry.begins == earlier.begins:
@@ -135,14 +137,17 @@ def epochs(
                 yield key, f"is for records: a {name} goes with the record it is about"
             elif name not in rules:
                 yield key, f"{name} is not in classes.toml"
-            elif not over:
+            elif over:
+                yield from _above_floor(rules[name], ceiling, key, limits)
+            else:
                 yield from _within(rules[name], ceiling, key)
 
 
 def _within(rule: ClassRule, ceiling: int, key: str) -> Iterator[Fault]:
     days = rule.retention_days
     if days is None:
-        yield key, f"is {ceiling}, but classes.toml keeps a {rule.name} until it is deleted"
+        kept = with_article(rule.name)
+        yield key, f"is {ceiling}, but classes.toml keeps {kept} until it is deleted"
     elif days > ceiling:
         yield key, f"is {ceiling}, below the retention of {days} days in classes.toml"
 
@@ -154,12 +159,18 @@ def _floor(rule: ClassRule, key: str, limits: Bounds) -> Iterator[Fault]:
         return
     if rule.name in CONTENT_CLASSES:
         yield f"{key}.floor_days", f"is for records without content: a {rule.name} can be erased"
-    least = limits.least(floor)
     ends = {"retention_days": rule.retention_days, "ceiling_days": rule.ceiling_days}
     for name, days in ends.items():
-        if days is not None and days < least:
-            reason = f"is {days}, below the floor of {floor} (floor_days)"
-            yield f"{key}.{name}", f"{reason}: a record that is readable so long needs {least} days"
+        if days is not None:
+            yield from _above_floor(rule, days, f"{key}.{name}", limits)
+
+
+def _above_floor(rule: ClassRule, days: int, key: str, limits: Bounds) -> Iterator[Fault]:
+    floor = rule.floor_days
+    if floor is not None and days < limits.least(floor):
+        least = limits.least(floor)
+        reason = f"is {days}, below the floor of {floor} (floor_days)"
+        yield key, f"{reason}: a record that is readable so long needs {least} days"
 
 
 def _handed_to(rule: ClassRule, key: str) -> Iterator[Fault]:

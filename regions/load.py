@@ -170,7 +170,7 @@ def _operator(file: Traversable) -> Operator | None:
 
     Raise TopologyProblem if the topology needs a later version, whatever else is in its files.
     """
-    if not file.is_file():
+    if not _is_there(file):
         return None
     stated = _parse(file)[0].get("requires")
     if isinstance(stated, str) and re.match(PATTERN, stated) and is_older_than(stated):
@@ -208,7 +208,7 @@ def _jurisdictions(file: Traversable) -> dict[str, JurisdictionRule]:
 
 def _wordings(file: Traversable, known: Collection[DataClass]) -> dict[str, Wording]:
     """Return the wordings of consents by digest: none without the file."""
-    if not file.is_file():
+    if not _is_there(file):
         return {}
     entries = _read(file, _Consents).wordings
     _refuse(file, check.unique("wordings", [entry.digest for entry in entries]))
@@ -219,7 +219,7 @@ def _wordings(file: Traversable, known: Collection[DataClass]) -> dict[str, Word
 
 def _locations(root: Traversable, shipped: Traversable) -> Locations:
     own = root / "locations.toml"
-    return _read(own if own.is_file() else shipped / "locations.toml", Locations)
+    return _read(own if _is_there(own) else shipped / "locations.toml", Locations)
 
 
 def _classes(file: Traversable) -> _Classes:
@@ -234,10 +234,10 @@ def _classes(file: Traversable) -> _Classes:
 
 def _epochs(file: Traversable, rules: _Classes, today: date) -> tuple[Epoch, ...]:
     """Return the epochs. Without the file there are none."""
-    if not file.is_file():
+    if not _is_there(file):
         return ()
-    epochs = _read(file, _Epochs).epochs
-    _refuse(file, check.epochs(epochs, {rule.name: rule for rule in rules.classes}, today))
+    epochs, known = _read(file, _Epochs).epochs, {rule.name: rule for rule in rules.classes}
+    _refuse(file, check.epochs(epochs, known, rules.bounds, today))
     return epochs
 
 
@@ -269,6 +269,11 @@ def _toml_files(folder: Traversable) -> list[Traversable]:
     if not found:
         raise TopologyProblem(str(folder), "", "holds no region: put one TOML file per region here")
     return sorted(found, key=lambda entry: entry.name)
+
+
+def _is_there(file: Traversable) -> bool:
+    """Return whether anything has that name: reading what is no file says what is wrong."""
+    return file.is_file() or file.is_dir() or (isinstance(file, Path) and file.is_symlink())
 
 
 _M = TypeVar("_M", bound=Model)

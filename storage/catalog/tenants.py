@@ -19,6 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 
 from regions.model import DataClass, Topology
+from regions.words import with_article
 from storage.catalog import agreements, cells, log, objections, remains, stages
 from storage.catalog import tables as t
 from storage.catalog.engine import own_tenant, share_tenants
@@ -195,7 +196,8 @@ def keep(
         raise UnknownTenant(reasons=("unknown_tenant",))
     if known.spec.retention.get(data_class) != was:
         raise TermsChanged(
-            f"The retention of a {data_class} was changed meanwhile. Nothing is changed.",
+            f"The retention of {with_article(data_class)} was changed meanwhile. "
+            "Nothing is changed.",
             advice="Look at what is set now, and decide again: domicile tenant list",
         )
     spec = replace(known.spec, retention={**known.spec.retention, data_class: days})

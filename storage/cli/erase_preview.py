@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
 
+from regions.words import with_article
 from storage.catalog import tenants
 from storage.client.homes import Homes
 from storage.client.store import Store
@@ -53,7 +54,7 @@ class Preview:
         found = [("tenants", ", ".join(self.tenants) or "none"), ("readable now", self.count)]
         for parent, some in groupby(sorted(self.cascades), key=itemgetter(0)):
             children = " and ".join(child for _, child in some)
-            found.append(("erases also", f"each {children} derived from a {parent}"))
+            found.append(("erases also", f"each {children} derived from {with_article(parent)}"))
         found += [("not served by this process", region) for region in self.elsewhere]
         return found
 

@@ -29,6 +29,7 @@ from storage.model import (
     utc,
 )
 from storage.region import OpenRegion
+from storage.training.admission import check_machine
 from storage.training.exclusions import confirm_deleted, excluded, is_known
 from storage.training.reading import Reading, Trainer
 from storage.training.tuning import add_model
@@ -82,6 +83,7 @@ class Training:
 
     def _read(self) -> Generator[TrainingRecord, None, None]:
         for trainer in self._trainers:
+            check_machine(trainer.region, trainer.reading.actor, trainer.reading.tenant)
             try:
                 yield from trainer.records()
             finally:
@@ -113,6 +115,8 @@ def start_training(
 ) -> Training:
     """Return a training read. Raises InvalidRequest, UnknownClass, UnknownTenant or WrongRegion."""
     name, machine = _run(run), check_bound(actor)
+    if name != name.strip():
+        raise InvalidRequest("The run must not begin or end with a space.")
     _check_asked(tenants, classes, since, until)
     given = [tenants] if isinstance(tenants, str) else list(dict.fromkeys(tenants))
     trainers = []
@@ -281,6 +285,9 @@ def confirm_excluded(
     """Record that a run or a model has nothing of what was listed. Raises NotFound."""
     check_digest("document", document)
     check_actor(by)
+    given: object = listed
+    if not isinstance(given, datetime):
+        raise InvalidRequest("listed must be a moment.", advice="Pass ExclusionList.listed.")
     moment = utc(listed)
     regions = [homes.served(name).region for name in homes.names]
     if any(moment > region.clock.now() for region in regions):

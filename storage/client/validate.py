@@ -8,6 +8,7 @@ from uuid import UUID
 
 from regions.fields import DIGEST
 from regions.model import CONTENT_CLASSES, RECORD_CLASSES, AgreementKind
+from regions.words import begun_with_article
 from storage.crypto.record import metadata_text
 from storage.errors import BodyTooLarge, InvalidRequest, MalformedId, UnknownClass
 from storage.model import (
@@ -128,7 +129,7 @@ def check_record(new: object) -> None:
         raise InvalidRequest("A body must be bytes.", advice="Encode text first.")
     if new.body and new.data_class not in CONTENT_CLASSES:
         raise BodyTooLarge(
-            f"A {new.data_class} has metadata alone: its body must be empty.",
+            f"{begun_with_article(new.data_class)} has metadata alone: its body must be empty.",
             advice="Put what it says into the metadata.",
         )
     parents: object = new.derived_from

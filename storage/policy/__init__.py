@@ -11,6 +11,7 @@ from storage.policy.access import (
     Permit,
     for_actor,
     for_login,
+    for_opener,
     may_open,
     may_open_flags,
 )
@@ -36,6 +37,7 @@ from storage.policy.consent import (
     may_state,
     moment_of,
     not_before,
+    outlasting,
 )
 from storage.policy.copies import (
     ASK_AHEAD,
@@ -356,6 +358,7 @@ __all__ = [
     "fence_until",
     "for_actor",
     "for_login",
+    "for_opener",
     "for_return_alone",
     "has_lapsed",
     "holds_phi",
@@ -404,6 +407,7 @@ __all__ = [
     "not_before",
     "notice_faults",
     "objection_due",
+    "outlasting",
     "peers",
     "plan_erasure",
     "plan_writes",

@@ -319,6 +319,25 @@ def _refusal(
     )
     if found is not None:
         return found
+    found = for_opener(actor, purpose, authority, now.date(), login_of_person=login_of_person)
+    if found is not None or not actor.staff or isinstance(purpose, Service):
+        return found
+    assert authority is not None  # else for_opener found that
+    return _for_grant(record, actor, purpose, authority, now)
+
+
+def for_opener(
+    actor: Actor,
+    purpose: Purpose | Service,
+    authority: Authority | None,
+    on: date,
+    *,
+    login_of_person: bool,
+) -> AccessReason | None:
+    """Return why an actor may open nothing of a tenant for a purpose on that day, with any grant.
+
+    None: it may, or a person may with the right grant.
+    """
     kinds = _HANDERS if isinstance(purpose, Service) else OPENERS[purpose]
     if actor.kind not in kinds:
         return AccessReason.ACTOR_NOT_ALLOWED
@@ -327,10 +346,7 @@ def _refusal(
         return found
     if authority is None:
         return AccessReason.UNKNOWN_ACTOR
-    found = for_actor(actor, authority.entry, authority.residency, now.date())
-    if found is not None or not actor.staff or isinstance(purpose, Service):
-        return found
-    return _for_grant(record, actor, purpose, authority, now)
+    return for_actor(actor, authority.entry, authority.residency, on)
 
 
 def _for_record(record: Openable, purpose: Purpose | Service, now: datetime) -> AccessReason | None:

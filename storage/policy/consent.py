@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from enum import StrEnum
+from itertools import product
 from typing import Final
 from uuid import UUID
 
@@ -243,3 +244,14 @@ def _newest(said: Collection[Statement], origin: date) -> InForce:
     if given:
         return InForce(ConsentReason.NOT_COVERED, max(given, key=lambda x: x.given))
     return InForce(ConsentReason.NOTHING_SAID)
+
+
+def outlasting(said: Collection[Statement], refusal: Statement) -> list[Statement]:
+    """Return the consents of its holder that a refusal leaves in force: they were given later."""
+    found: list[Statement] = []
+    for data_class, purpose in product(sorted(refusal.classes), sorted(refusal.purposes)):
+        about = [x for x in said if x.same_holder(refusal) and x.about(data_class, purpose)]
+        refused = max([refusal.given, *(x.given for x in about if x.refuses)])
+        later = (x for x in about if not x.refuses and x.given > refused)
+        found += [x for x in later if x not in found]
+    return found

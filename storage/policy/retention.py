@@ -14,6 +14,7 @@ from regions.model import (
     DataClass,
     Topology,
 )
+from regions.words import begun_with_article, with_article
 from storage.errors import InvalidRequest, OriginRefused, StaleId, UnknownClass
 from storage.model import RecordId, TenantSpec, utc
 from storage.policy.epochs import ceiling_of, epoch_of
@@ -86,16 +87,16 @@ def retain(
     if days <= 0:
         return _nothing(RetentionReason.ZERO_RETENTION)
     begins = moment if origin is None else midnight(origin)
-    end = begins + timedelta(days=days)
+    end, what = begins + timedelta(days=days), f"{begun_with_article(data_class)} of {origin}"
     if end <= moment:
-        message = f"A {data_class} of {origin} is past its end: it is kept for {days} days."
+        message = f"{what} is past its end: it is kept for {days} days."
         raise refused(OriginReason.PAST_ITS_END, message)
     day = expiry_day(begins, days, topology.bounds)
     if day > moment.date():
         return until_day(day, topology.bounds, reason)
     if origin is None:
         return _nothing(RetentionReason.TOO_SHORT)
-    message = f"A {data_class} of {origin} could never be read: its bytes must be gone by {end}."
+    message = f"{what} could never be read: its bytes must be gone by {end}."
     raise refused(OriginReason.NEVER_READABLE, message)
 
 
@@ -224,7 +225,7 @@ def check_retention(topology: Topology, data_class: DataClass, days: int) -> Non
     if not topology.bounds.allow(days):
         hours = topology.bounds.purge_hours
         raise InvalidRequest(
-            f"A retention of {days} days leaves no time to read a {rule.name}.",
+            f"A retention of {days} days leaves no time to read {with_article(rule.name)}.",
             advice=f"Use 0 (nothing is stored), or at least {hours} hours and one day.",
         )
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 from regions.model import RECORD_CLASSES, Bounds, DataClass, Topology
+from regions.words import with_article
 from storage.errors import InvalidRequest
 from storage.model import RecordId, TenantSpec, utc
 from storage.policy.retention import (
@@ -207,7 +208,7 @@ def retain_for(  # noqa: PLR0917 - what ``retain`` takes, and the days
     if most is not None and keep_days > most:
         raise InvalidRequest(
             f"A record is not kept for {keep_days} days: "
-            f"the tenant keeps a {data_class} for {most} days.",
+            f"the tenant keeps {with_article(data_class)} for {most} days.",
             advice="A record may be kept for less than its tenant's retention, never for more.",
         )
     check_keep_days(topology, data_class, keep_days)

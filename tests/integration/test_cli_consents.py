@@ -66,3 +66,21 @@ def test_there_is_no_consent_for_a_flag(line: CommandLine) -> None:
     _, error = line.error("consent", "withdraw", "acme-eu", *flags)
     assert error["message"] == "The class flag is not one of records."
     assert "prompt" in error["advice"]
+
+
+def test_a_withdrawal_that_is_older_than_the_consent_says_that_it_stays(line: CommandLine) -> None:
+    """It is recorded with its date, and ends nothing that was consented to later."""
+    line.put("mine")
+    for whose in ((), ("--subject", "bea@acme")):
+        given = line.told("consent", "give", "acme-eu", WORDING, *ABOUT, *whose)["consent"]
+        early = (*ABOUT, *whose, "--given", "2022-06-01")
+        for args in (("withdraw",), ("opt-out", "--document", "c" * 64)):
+            said = line("consent", args[0], "acme-eu", *args[1:], *early).stderr
+            assert f"Consent {given['id']} was given later, at {given['given'][:10]}" in said
+            assert "stays in force" in said
+            told = line.told("consent", args[0], "acme-eu", *args[1:], *early)
+            assert told["later_consents"] == [given["id"]]
+        said = line("consent", "withdraw", "acme-eu", *ABOUT, *whose).stderr
+        assert "Recorded withdrawal" in said
+        assert "stays in force" not in said
+        assert line.told("consent", "withdraw", "acme-eu", *early)["later_consents"] == []

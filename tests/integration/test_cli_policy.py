@@ -252,7 +252,7 @@ NUMBERS = [
         "ceiling_days = 366",
         "ceiling_days = 400",
         "broader",
-        "A tenant may set the retention of a event to at most: 400 days; before: 366 days.",
+        "A tenant may set the retention of an event to at most: 400 days; before: 366 days.",
     ),
     (
         CLASSES,
@@ -452,7 +452,7 @@ def test_the_ceiling_of_an_announced_epoch_is_said(changed: Path) -> None:
     append(old / EPOCHS, text % 186)
     append(changed / EPOCHS, text % 366)
 
-    says = f"A event of the epoch of {first} is kept for at most: 366 days; before: 186 days."
+    says = f"An event of the epoch of {first} is kept for at most: 366 days; before: 186 days."
     assert says in changes(old, changed)["broader"]
 
 
@@ -479,7 +479,7 @@ STORED = [
         "retention_days = 300",
         "changed",
         (
-            "A event that is stored, of a tenant that sets no retention, does not get longer: its "
+            "An event that is stored, of a tenant that sets no retention, does not get longer: its "
             "id has its day, so it is readable for 184 days. What is written from then on is "
             "readable for 298 days."
         ),

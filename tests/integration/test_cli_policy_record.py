@@ -1,13 +1,16 @@
 """``policy explain ID``: whether a record may be used, with the reasons and what they rest on."""
 
 import hashlib
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from regions.load import load_topology
 from storage.cli.exit_codes import Exit
-from tests.support.cli_harness import CommandLine
+from storage.model import RecordId
+from tests.support.cli_harness import READ, CommandLine
 
 (WORDING,) = load_topology().wordings
 SOURCE = hashlib.sha256(b"the export of another system").hexdigest()
@@ -155,9 +158,25 @@ def test_an_origin_is_taken_in_and_shown(line: CommandLine, file: str) -> None:
     assert "2023-02-28, from the source" in line("explain", "acme-eu", file).stdout
 
 
-def test_a_record_is_not_asked_about_by_region(line: CommandLine) -> None:
-    """The region would be ignored: a record is in the home of its tenant."""
-    code, error = line.error(*asked(line.put("mine"), "serve", "--region", "eu-central-1"))
+def test_a_record_is_not_asked_about_by_region_or_pause(line: CommandLine) -> None:
+    """They would be ignored: a record is in the home of its tenant, and no bound is computed."""
+    for option, value in (("--region", "eu-central-1"), ("--pause", "7"), ("--pause", "5")):
+        code, error = line.error(*asked(line.put("mine"), "serve", option, value))
 
-    assert (code, error["code"]) == (Exit.INVALID, "InvalidRequest")
-    assert "--region" in error["message"]
+        assert (code, error["code"]) == (Exit.INVALID, "InvalidRequest")
+        assert option in error["message"]
+
+
+def test_an_id_that_differs_in_anything_is_another_one(line: CommandLine) -> None:
+    """The catalog looks for parts of an id: the region and the minting are not among them."""
+    record = RecordId.parse(line.put("mine"))
+    region = replace(record, region="us-east-1")
+    minted = replace(record, minted=record.minted - timedelta(milliseconds=1))
+    for other in (region, minted):
+        for asking in (
+            asked(str(other), "serve"),
+            ["explain", "acme-eu", str(other)],
+            ["get", "acme-eu", str(other), *READ],
+        ):
+            code, error = line.error(*asking)
+            assert (code, error["code"]) == (Exit.NOT_THERE, "NotFound")

@@ -57,6 +57,10 @@ class TestTenants:
             (["--residency", "EU", "--dpa-until", "2027-01-01"], Exit.INVALID),
             (["--residency", "EU", "--retention", "prompt"], Exit.INVALID),
             (["--residency", "EU", "--retention", "prompt=99"], Exit.INVALID),
+            (["--residency", "EU", "--retention", "prompt=٣٠"], Exit.INVALID),
+            (["--residency", "EU", "--retention", "prompt=+7"], Exit.INVALID),
+            (["--residency", "EU", "--retention", "prompt=1_0"], Exit.INVALID),
+            (["--residency", "EU", "--retention", "prompt= 7"], Exit.INVALID),
             (
                 ["--residency", "EU", "--retention", "prompt=5", "--retention", "prompt=7"],
                 Exit.INVALID,

@@ -11,10 +11,14 @@ from storage.bootstrap import open_homes
 from storage.catalog import topologies
 from storage.errors import CatalogRestored, EpochBackdated
 from storage.initialize import init
+from storage.model import LineKind
 from storage.testing import Domicile
+from tests.support.actions import work
 from tests.support.catalogs.backups import Dump, recover_catalog
 from tests.support.catalogs.databases import REGIONS, catalog_of
+from tests.support.inspect.stored import HOME, home
 from tests.support.topology_files import EPOCHS, SHIPPED, use_topology
+from tests.support.transparency import lines
 
 TODAY = date(2026, 3, 1)
 DAY = timedelta(days=1)
@@ -126,3 +130,26 @@ def test_a_recovery_notes_the_epochs_without_a_check(domicile: Domicile, tmp_pat
     recover_catalog(domicile)
 
     assert rules(domicile) == ["unless_opted_out", "opted_in", "opted_in"]
+
+
+def test_the_log_says_which_topology_a_recovery_had_to_take(
+    domicile: Domicile, tmp_path: Path
+) -> None:
+    """A past that is changed while nothing was seen of it: no other region of the process refuses.
+
+    The newest line about a topology names the one that was in use, as the page on recovery says.
+    """
+    dump = Dump.of(domicile)
+    use_topology(domicile, stated(tmp_path / "well", TODAY + 5 * DAY, train="opted_in"))
+    used = home(domicile).topology.digest
+    work(domicile)
+    domicile.pass_time(days=10)
+    dump.restore(domicile)
+    changed = stated(tmp_path / "changed", TODAY + 5 * DAY, train="unless_opted_out")
+    alone = {HOME: domicile.settings.regions[HOME]}
+    domicile.settings = domicile.settings.model_copy(update={"topology": changed, "regions": alone})
+    recover_catalog(domicile)
+    domicile.open()
+
+    assert home(domicile).topology.digest != used
+    assert lines(domicile, LineKind.TOPOLOGY)[-1]["topology"] == used

@@ -192,6 +192,22 @@ def test_machines_of_the_roster_alone_train(
     assert all_state(training) == before
 
 
+@pytest.mark.parametrize("stored", [False, True])
+def test_a_machine_outside_the_roster_is_refused_by_a_tenant_without_records_too(
+    training: Domicile, tenant: BoundTenant, *, stored: bool
+) -> None:
+    """Nothing is signed for it, not even that it was given nothing."""
+    consent(training)
+    if stored:
+        tenant.put(PROMPT, b"mine")
+    read = train(training, actor=replace(MILL, id="mill-9"))
+    with pytest.raises(PurposeRefused) as caught:
+        bodies(read)
+    assert caught.value.reasons == ("unknown_actor",)
+    assert read.manifests == ()
+    assert bodies(train(training)) == ([b"mine"] if stored else [])
+
+
 def test_a_machine_of_a_company_to_which_the_tenant_objects_trains_on_nothing(
     training: Domicile, tenant: BoundTenant
 ) -> None:
@@ -229,6 +245,26 @@ def test_malformed_arguments_of_a_training_read_are_invalid(
     asked = {"tenants": "acme-eu", "classes": [PROMPT]} | wrong
     with pytest.raises(InvalidRequest):
         training.store.training(run="run-1", actor=MILL, **asked)
+
+
+@pytest.mark.parametrize("run", [" run-1", "run-1 "])
+def test_a_run_has_one_spelling(training: Domicile, tenant: BoundTenant, run: str) -> None:
+    """Two that look alike would have two lists of what to give back."""
+    with pytest.raises(InvalidRequest, match="must not begin or end with a space"):
+        training.store.training("acme-eu", run=run, actor=MILL, classes=[PROMPT])
+
+
+@pytest.mark.parametrize("listed", [datetime(2026, 1, 1, tzinfo=UTC).date(), None, "2026-01-01", 5])
+def test_a_confirmation_names_a_moment(
+    training: Domicile, tenant: BoundTenant, listed: object
+) -> None:
+    """Of a run, and of a model."""
+    tenant.models.add("acme-model", by="ann")
+    given: dict[str, Any] = {"listed": listed, "document": "d" * 64, "by": "ann"}
+    with pytest.raises(InvalidRequest, match="listed must be a moment"):
+        training.store.training_runs.confirm("run-1", **given)
+    with pytest.raises(InvalidRequest, match="listed must be a moment"):
+        tenant.models.confirm("acme-model", **given)
 
 
 def test_a_tenant_that_is_named_twice_is_read_once(training: Domicile, tenant: BoundTenant) -> None:

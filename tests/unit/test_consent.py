@@ -21,6 +21,7 @@ from storage.policy import (
     may_state,
     moment_of,
     not_before,
+    outlasting,
 )
 
 PROMPT, COMPLETION, FILE = (
@@ -258,3 +259,46 @@ def test_a_day_that_has_not_begun_stays_in_the_future() -> None:
         said = moment_of(kind, NOW.date() + timedelta(days=1), NOW)
         found = may_state(WORDINGS, replace(SAID, kind=kind, given=said), [], now=NOW)
         assert found.reason is ConsentReason.GIVEN_IN_THE_FUTURE
+
+
+def test_a_refusal_leaves_the_consents_of_its_holder_that_were_given_later() -> None:
+    """As far as it refuses the same, and no other refusal came after them."""
+    day, both = timedelta(days=1), frozenset({PROMPT, COMPLETION})
+    consent = replace(SAID, classes=both)
+    early = replace(SAID, id=UUID(int=2), kind=WITHDRAWAL, given=SAID.given - day)
+    subject = replace(early, subjects=frozenset(ANN))
+    between = replace(early, id=UUID(int=3), given=SAID.given + day)
+
+    assert outlasting([consent, early], early) == [consent]
+    assert outlasting([consent, early], replace(early, classes=both)) == [consent]
+    for late in (SAID.given, SAID.given + day):
+        assert outlasting([consent], replace(early, given=late)) == []
+    assert outlasting([consent, early, between], early) == []
+    rest = replace(early, classes=frozenset({COMPLETION}))
+    assert outlasting([consent, between, rest], rest) == [consent]
+    files = replace(early, classes=frozenset({FILE}))
+    assert outlasting([consent, files], files) == []
+    assert outlasting([consent, subject], subject) == []
+    mine = replace(consent, subjects=frozenset(ANN))
+    assert outlasting([mine, replace(consent, subjects=frozenset(BEN))], subject) == [mine]
+
+
+@given(st.randoms(use_true_random=False))
+def test_what_outlasts_a_refusal_is_in_force_in_spite_of_it(random: Random) -> None:
+    """The same as what is decided of a record that each consent covers."""
+    said = [
+        replace(
+            SAID,
+            id=UUID(int=number),
+            kind=random.choice([OPT_IN, WITHDRAWAL, OPT_OUT]),
+            classes=frozenset(random.sample([PROMPT, COMPLETION, FILE], random.randint(1, 3))),
+            given=START + timedelta(days=random.randint(0, 5)),
+            covers_from=START.date(),
+        )
+        for number in range(random.randint(1, 6))
+    ]
+    for refusal in (x for x in said if x.refuses):
+        stays = [in_force(said, data_class=x) for x in refusal.classes]
+        left = outlasting(said, refusal)
+        assert bool(left) == any(x.opted_in for x in stays)
+        assert {x.statement for x in stays if x.opted_in} <= set(left)

@@ -94,6 +94,33 @@ def test_a_ceiling_of_the_past_may_be_below_the_retention_of_today(data: Path) -
         load_topology(data, today=date(2023, 2, 28))
 
 
+def test_a_ceiling_of_the_past_is_not_below_a_floor(data: Path) -> None:
+    """An event of that time would end before its floor is over."""
+    for days in (0, 184, 185):
+        edit(data / EPOCHS, "completion = 30", f"completion = 30, event = {days}")
+        with pytest.raises(TopologyProblem, match="below the floor of 184") as caught:
+            load_topology(data, today=TODAY)
+        assert caught.value.key == "epochs.1.ceiling_days.event"
+        edit(data / EPOCHS, f"completion = 30, event = {days}", "completion = 30")
+    edit(data / EPOCHS, "completion = 30", "completion = 30, event = 186")
+    assert load_topology(data, today=TODAY).epochs[0].ceiling_days[DataClass.EVENT] == 186
+
+
+@pytest.mark.parametrize("name", [EPOCHS, "consents.toml", "topology.toml", "locations.toml"])
+@pytest.mark.parametrize("linked", [False, True])
+def test_what_is_no_file_is_not_taken_for_none(data: Path, name: str, *, linked: bool) -> None:
+    """A mount that failed leaves a directory or a link to nothing: all epochs would be gone."""
+    (data / name).unlink(missing_ok=True)
+    load_topology(data)
+    if linked:
+        (data / name).symlink_to(data / "absent")
+    else:
+        (data / name).mkdir()
+    with pytest.raises(TopologyProblem, match="cannot be read") as caught:
+        load_topology(data)
+    assert caught.value.file == str(data / name)
+
+
 def test_a_topology_without_epochs_keeps_its_digest(data: Path) -> None:
     """Topologies from before go on as they are; with epochs the digest is another one."""
     shipped = load_topology(data)

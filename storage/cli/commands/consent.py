@@ -1,12 +1,14 @@
 """``consent give|withdraw|opt-out|list|export``: what tenants and subjects say about consent."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from rich.text import Text
 from typer import Argument, Option
 
 from regions.model import CONSENT_PURPOSES, RECORD_CLASSES
-from storage.cli.opening import opened
+from storage.catalog import consents
+from storage.cli.opening import opened, opened_homes
 from storage.cli.options import (
     AsJson,
     Limit,
@@ -19,8 +21,11 @@ from storage.cli.options import (
     parse_day_or_time,
 )
 from storage.cli.output import bad, format_time, good, print_json, print_note, print_page
+from storage.client.homes import Homes
+from storage.client.store import Store
 from storage.errors import InvalidRequest
 from storage.model import Consent, ConsentKind, DataClass, Purpose
+from storage.policy import Statement, outlasting
 
 _Classes = Annotated[
     list[DataClass], Option("--class", metavar="CLASS", help=one_of(RECORD_CLASSES))
@@ -90,16 +95,18 @@ def withdraw(
     as_json: AsJson = False,
 ) -> None:
     """Record that a consent is withdrawn. What was trained before is not undone."""
-    with opened() as store:
-        said = store.consents.withdraw(
+    name = StdinOption().read(subject)
+    with opened_homes() as homes:
+        said = Store(homes).consents.withdraw(
             tenant,
             classes=classes,
             purposes=purposes,
             by=by,
-            subject=StdinOption().read(subject),
+            subject=name,
             given=parse_day_or_time(given),
         )
-    _show(said, as_json=as_json)
+        later = _later(homes, said, name)
+    _show(said, later, as_json=as_json)
 
 
 def opt_out(
@@ -118,17 +125,19 @@ def opt_out(
     moment = parse_day_or_time(given)
     if moment is None:
         raise InvalidRequest("--given is missing.", advice="Say when it was said.")
-    with opened() as store:
-        said = store.consents.opt_out(
+    name = StdinOption().read(subject)
+    with opened_homes() as homes:
+        said = Store(homes).consents.opt_out(
             tenant,
             document=document,
             given=moment,
             classes=classes,
             purposes=purposes,
             by=by,
-            subject=StdinOption().read(subject),
+            subject=name,
         )
-    _show(said, as_json=as_json)
+        later = _later(homes, said, name)
+    _show(said, later, as_json=as_json)
 
 
 def list_consents(
@@ -184,13 +193,29 @@ def export(
     print_json(records)
 
 
-def _show(said: Consent, *, as_json: bool) -> None:
+def _later(homes: Homes, said: Consent, subject: str | None) -> list[Statement]:
+    """Return the consents that a refusal leaves in force. ``subject``: who refused, if any did."""
+    region = homes.find(said.tenant)[0].region
+    names = [] if subject is None else region.pseudonyms.all(said.tenant, "subject", subject)
+    with region.catalog.begin() as connection:
+        known = consents.said(connection, said.tenant, names, ended=True)
+    return [one for x in known if x.id == said.id for one in outlasting(known, x)]
+
+
+def _show(said: Consent, later: Sequence[Statement] | None = None, *, as_json: bool) -> None:
+    """``later``: the consents that a refusal leaves in force."""
     if as_json:
-        print_json({"consent": said})
-    else:
+        left = {} if later is None else {"later_consents": [one.id for one in later]}
+        print_json({"consent": said} | left)
+        return
+    print_note(
+        f"Recorded {said.kind.value} {said.id} by {said.recorded_by}. "
+        f"It counts from {format_time(said.given)} on."
+    )
+    for one in later or ():
         print_note(
-            f"Recorded {said.kind.value} {said.id} by {said.recorded_by}. "
-            f"It counts from {format_time(said.given)} on."
+            f"Consent {one.id} was given later, at {format_time(one.given)}, and stays in force. "
+            "To end it: domicile consent withdraw, without --given"
         )
 
 

@@ -10,7 +10,7 @@ from typer import Argument, Option
 from regions.model import ClassRule, Keeping, Purpose, Region, Topology
 from storage.cli.commands.policy_record import explain_record
 from storage.cli.exit_codes import Exit
-from storage.cli.options import AsJson, OneRegion, Pause, one_of
+from storage.cli.options import AsJson, OneRegion, one_of
 from storage.cli.output import bad, good, print_blank, print_json, print_table, print_text
 from storage.errors import InvalidRequest
 from storage.policy import (
@@ -27,6 +27,16 @@ from storage.policy import (
 from storage.settings import load_settings, topology_of
 from storage.text import did_you_mean
 
+_PAUSE = 5.0  # seconds
+_Pause = Annotated[
+    float | None,
+    Option(
+        metavar="SECONDS",
+        min=0.1,
+        max=86_400,
+        help=f"Seconds between a worker's rounds. Default: {_PAUSE:g}.",
+    ),
+]
 _Record = Annotated[
     str | None,
     Argument(
@@ -49,7 +59,7 @@ def explain(
         str | None, Option(metavar="DATE", help="With ID: the UTC day. Default: today.")
     ] = None,
     region: OneRegion = None,
-    pause: Pause = 5.0,
+    pause: _Pause = None,
     as_json: AsJson = False,
 ) -> None:
     """Explain how long data can live, step by step, when all backends and a worker are up.
@@ -60,8 +70,9 @@ def explain(
     the facts that they rest on.
     """
     if record is not None:
-        if region is not None:
-            raise InvalidRequest("--region is not for a record.", advice="Leave it out.")
+        for option, given in {"--region": region, "--pause": pause}.items():
+            if given is not None:
+                raise InvalidRequest(f"{option} is not for a record.", advice="Leave it out.")
         explain_record(record, tenant, purpose, at, as_json=as_json)
         return
     if (tenant, purpose, at) != (None, None, None):
@@ -71,8 +82,9 @@ def explain(
         known = f"Known regions: {', '.join(topology.regions)}."
         advice = f"{did_you_mean(region, topology.regions)} {known}".strip()
         raise InvalidRequest("The topology has no such region.", advice=advice)
+    pace = Pace.with_pause(_PAUSE if pause is None else pause)
     chosen = [r for r in topology.regions.values() if region in (None, r.name)]
-    found = {r.name: _bounds(topology, r, Pace.with_pause(pause)) for r in chosen}
+    found = {r.name: _bounds(topology, r, pace) for r in chosen}
     if as_json:
         classes = [_class(topology, rule) for rule in topology.classes.values()]
         rules = topology.jurisdictions.values()

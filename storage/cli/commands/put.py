@@ -10,6 +10,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 from regions.model import CONTENT_CLASSES, RECORD_CLASSES
+from regions.words import begun_with_article
 from storage.cli import files
 from storage.cli.opening import opened
 from storage.cli.options import (
@@ -144,14 +145,16 @@ def put(  # noqa: PLR0913 - one per option
 def _check_no_content(data_class: DataClass, file: str) -> None:
     if file != STDIN:
         raise InvalidRequest(
-            f"A {data_class} has no content.", advice="Leave out FILE, and give --metadata."
+            f"{begun_with_article(data_class)} has no content.",
+            advice="Leave out FILE, and give --metadata.",
         )
 
 
 def _store(tenant: Tenant, request: _Request, file: str) -> PutResult:
     if request.filename is not None:
         raise InvalidRequest(
-            f"A {request.data_class} has no file name.", advice="Put the name into --metadata."
+            f"{begun_with_article(request.data_class)} has no file name.",
+            advice="Put the name into --metadata.",
         )
     empty = request.data_class not in CONTENT_CLASSES
     body = b"" if empty else files.content(file, most=_LARGEST)

@@ -1,5 +1,6 @@
 """``tenant ensure``, ``tenant list`` and ``tenant remove``: the customers' projects."""
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated
@@ -189,8 +190,7 @@ def _parse_retentions(given: Sequence[str]) -> dict[DataClass, int]:
 
 def _parse_retention(text: str) -> tuple[DataClass, int]:
     name, _, days = text.partition("=")
-    try:
-        return DataClass(name), int(days)
-    except ValueError:
+    if name not in RECORD_CLASSES or re.fullmatch("[0-9]{1,9}", days) is None:
         advice = f"{did_you_mean(name, RECORD_CLASSES)} {one_of(RECORD_CLASSES)}".strip()
-        raise InvalidRequest("Invalid --retention: give CLASS=DAYS.", advice=advice) from None
+        raise InvalidRequest("Invalid --retention: give CLASS=DAYS.", advice=advice)
+    return DataClass(name), int(days)

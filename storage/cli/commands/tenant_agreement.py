@@ -6,6 +6,7 @@ from typing import Annotated, get_args
 from typer import Argument, Option
 
 from regions.model import AgreementKind
+from regions.words import begun_with_article
 from storage.cli.opening import opened
 from storage.cli.options import AsJson, TenantId, check_digest, one_of, parse_date
 from storage.cli.output import (
@@ -62,7 +63,8 @@ def add(  # noqa: PLR0913 - one per option
         return
     print_value(str(found.id))
     until_text = "" if until is None else f" until {until}"
-    print_note(f"A {kind} agreement is in force from {agreement.begins}{until_text}.")
+    told = begun_with_article(f"{kind} agreement")
+    print_note(f"{told} is in force from {agreement.begins}{until_text}.")
 
 
 def list_agreements(

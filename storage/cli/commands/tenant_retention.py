@@ -6,6 +6,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 from regions.model import RECORD_CLASSES, DataClass
+from regions.words import with_article
 from storage.catalog import shortening, tenants
 from storage.catalog.shortening import EndsEarlier
 from storage.cli.opening import opened_homes
@@ -97,7 +98,8 @@ def retention(
     elif dry_run:
         print_facts(effect.facts())
     else:
-        print_note(f"Tenant {tenant} keeps a {data_class} for {plural(effect.days, 'day')}.")
+        kept = plural(effect.days, "day")
+        print_note(f"Tenant {tenant} keeps {with_article(data_class)} for {kept}.")
 
 
 def _known(name: str) -> DataClass:

@@ -6,6 +6,7 @@ from math import isinf
 from typing import Final
 
 from regions.model import Topology
+from regions.words import begun_with_article, with_article
 from storage.policy.proof.addresses import of_addresses
 from storage.policy.proof.change import Change, Direction
 from storage.policy.proof.permissions import (
@@ -151,9 +152,15 @@ def _measured(old: Topology, new: Topology, scope: Scope) -> Iterator[Change]:
         was, now = before.get(measure), after.get(measure)
         if was == now or (None in (was, now) and measure.topic not in ("retention", "ceiling")):
             continue
-        says = _NUMBERS[measure.topic].format(*measure.parts)
+        says = _says(measure)
         text = f"{says}: {_number(now, measure)}; before: {_number(was, measure)}."
         yield Change(_direction(measure, was, now), measure.topic, text)
+
+
+def _says(measure: Measure) -> str:
+    first = measure.parts[0] if measure.parts else "topology"
+    articles = {"a": with_article(first), "A": begun_with_article(first)}
+    return _NUMBERS[measure.topic].format(*measure.parts, **articles)
 
 
 def _direction(measure: Measure, was: float | None, now: float | None) -> Direction:
@@ -172,9 +179,9 @@ def _number(value: float | None, measure: Measure) -> str:
 
 
 _NUMBERS: Final[Mapping[str, str]] = {
-    "retention": "A {} is kept for at most",
-    "epoch": "A {} of the epoch of {} is kept for at most",
-    "ceiling": "A tenant may set the retention of a {} to at most",
+    "retention": "{A} is kept for at most",
+    "epoch": "{A} of the epoch of {1} is kept for at most",
+    "ceiling": "A tenant may set the retention of {a} to at most",
     "evidence": "{} are kept in {} for",
     "bound": "The bound of {} ({})",
     "staff": "The roster of {} takes at most",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from regions.model import RECORD_CLASSES, DataClass, Topology
+from regions.words import begun_with_article
 from storage.model import RecordId, TenantSpec
 from storage.policy.proof.change import Change, Direction
 from storage.policy.retention import Term, retain
@@ -56,7 +57,7 @@ def of_stored(
 
 def _of_default(old: Topology, new: Topology, name: DataClass, now: datetime) -> Iterator[Change]:
     ends = _ends(old, new, name, None, now)
-    whose = f"A {name} that is stored, of a tenant that sets no retention,"
+    whose = f"{begun_with_article(name)} that is stored, of a tenant that sets no retention,"
     if ends is not None and ends.earlier:
         yield _earlier(new, whose, ends)
     elif ends is not None and ends.fixed:
@@ -76,7 +77,7 @@ def _of_settings(
         if not some:
             continue
         span = _span([days for days, _ in some], settings)
-        whose = f"A {name} that is stored, of a tenant that set {span},"
+        whose = f"{begun_with_article(name)} that is stored, of a tenant that set {span},"
         last = some[-1][1]
         yield _earlier(new, whose, last) if earlier else _no_longer(whose, last)
 
@@ -97,9 +98,9 @@ def _of_deadline(
     yield Change(
         Direction.BROADER,
         TOPIC,
-        f"A {name} that is stored is destroyed up to {most // hour} hours later than was promised "
-        f"when it came in, also if that is beyond its ceiling: {(after - now) // hour} hours after "
-        f"it came in; before: {(before - now) // hour} hours.",
+        f"{begun_with_article(name)} that is stored is destroyed up to {most // hour} hours later "
+        "than was promised when it came in, also if that is beyond its ceiling: "
+        f"{(after - now) // hour} hours after it came in; before: {(before - now) // hour} hours.",
     )
 
 

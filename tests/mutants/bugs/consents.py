@@ -7,6 +7,27 @@ CONSENTS = "tests/integration/test_consents.py"
 
 BUGS = (
     bug(
+        "a withdrawal that is older than a consent does not say that it stays",
+        "policy/consent.py",
+        "        later = (x for x in about if not x.refuses and x.given > refused)\n",
+        "        later = (x for x in about if x.refuses and x.given > refused)\n",
+        POLICY,
+    ),
+    bug(
+        "a withdrawal does not say what stays in force",
+        "cli/commands/consent.py",
+        "    for one in later or ():\n",
+        "    for one in ():\n",
+        "tests/integration/test_cli_consents.py",
+    ),
+    bug(
+        "a consent that was withdrawn is said to stay",
+        "policy/consent.py",
+        "        refused = max([refusal.given, *(x.given for x in about if x.refuses)])\n",
+        "        refused = refusal.given\n",
+        POLICY,
+    ),
+    bug(
         "a withdrawal by a process whose clock is behind loses to the consent before it",
         "ledger/consents.py",
         "            now = not_before(consents.said(connection, tenant, names), names, now)\n",

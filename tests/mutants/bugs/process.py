@@ -27,8 +27,15 @@ BUGS = (
     bug(
         "a region of a record is ignored",
         "cli/commands/policy.py",
-        "        if region is not None:\n            raise",
-        "        if False:\n            raise",
+        '{"--region": region, "--pause": pause}',
+        '{"--pause": pause}',
+        "tests/integration/test_cli_policy_record.py",
+    ),
+    bug(
+        "a pause of a record is ignored",
+        "cli/commands/policy.py",
+        '{"--region": region, "--pause": pause}',
+        '{"--region": region}',
         "tests/integration/test_cli_policy_record.py",
     ),
     bug(

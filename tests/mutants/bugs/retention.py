@@ -258,8 +258,8 @@ BUGS = (
     Bug(
         "a floor above the retention loads",
         "regions/check.py",
-        "if days is not None and days < least:",
-        "if days is not None and days < 0:",
+        "    if floor is not None and days < limits.least(floor):",
+        "    if floor is not None and days < 0:",
         ("tests/unit/test_topology_faults.py",),
     ),
 )

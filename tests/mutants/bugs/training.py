@@ -13,6 +13,28 @@ TUNING = "tests/integration/test_fine_tuning.py"
 
 BUGS = (
     bug(
+        "a machine outside the roster gets a manifest of nothing",
+        "client/training.py",
+        "            check_machine(trainer.region, trainer.reading.actor, trainer.reading.tenant)"
+        "\n",
+        "",
+        TRAINING,
+    ),
+    bug(
+        "a run that ends with a space is another one",
+        "client/training.py",
+        '    if name != name.strip():\n        raise InvalidRequest("The run',
+        '    if False:\n        raise InvalidRequest("The run',
+        TRAINING,
+    ),
+    bug(
+        "an id that names another region finds a record",
+        "catalog/records.py",
+        "    return str(row.id) == str(record_id)\n",
+        "    return True\n",
+        "tests/integration/test_cli_policy_record.py",
+    ),
+    bug(
         "what was handed out while a withdrawal was being written is not listed",
         "policy/training.py",
         "            or not any(y.same_holder(x) and y.given > x.given for y in consents)\n",
@@ -78,8 +100,8 @@ BUGS = (
     bug(
         "a model may have a space around its name",
         "client/training.py",
-        "if name != name.strip():",
-        "if False:",
+        "        if name != name.strip():\n            raise",
+        "        if False:\n            raise",
         "tests/integration/test_fine_tuning.py",
     ),
     bug(

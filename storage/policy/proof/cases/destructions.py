@@ -6,6 +6,7 @@ from typing import get_args
 
 from regions.backends import PostureAttested
 from regions.fields import PostureCheck
+from regions.words import with_article
 from storage.model import PostureFinding
 from storage.policy.erasure import Target, may_destroy
 from storage.policy.posture import KnownPosture, closed
@@ -49,7 +50,7 @@ def _destructions(midnight: datetime) -> Family:
     days = (today, None, today - day, today + day)
     seen = (midnight - 3 * day, None, midnight - 3 * day + _TICK, midnight)
     dimensions = (
-        Dimension(tuple(Value(f"a {what}", what) for what in targets)),
+        Dimension(tuple(Value(with_article(what), what) for what in targets)),
         Dimension(tuple(Value(f"in the state {state}", state) for state in _STATES)),
         Dimension((Value("", False), Value("held", True))),
         Dimension(tuple(Value("", at) for at in (midnight, midnight - _TICK))),

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 
 from regions.model import Purpose, Region, Topology
+from regions.words import with_article
 from storage.model import ActorKind, GrantSpec, RosterSpec, Scope, TenantSpec
 from storage.policy.grants import (
     customer_must_approve,
@@ -194,7 +195,7 @@ def _entries(region: Region, today: date) -> Family:
 
     untils = (None, today - _DAY, today, today + _DAY)
     dimensions = (
-        Dimension(tuple(Value(f"a {kind}", kind) for kind in ActorKind)),
+        Dimension(tuple(Value(with_article(kind), kind) for kind in ActorKind)),
         Dimension((Value("", "0" * 64), Value("without an agreement", None))),
         Dimension(tuple(Value(f"until {until}" if until else "", until) for until in untils)),
         Dimension((Value("", False), Value("suspended", True))),

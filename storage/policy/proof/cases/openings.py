@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from uuid import UUID
 
 from regions.model import DataClass, Purpose, Service, Topology
+from regions.words import with_article
 from storage.model import ActorKind, Approval, Grant, ScopeKind
 from storage.policy.access import Access, Authority, Openable, may_open, may_open_flags
 from storage.policy.proof.cases import people, runs
@@ -55,7 +56,7 @@ def _who_and_what(
                 _LOGINS,
             )
             where = ", ".join(sorted(jurisdictions))
-            about = f"opening for {why} by a {kind} ({where})"
+            about = f"opening for {why} by {with_article(kind)} ({where})"
             yield Family(about, dimensions, _PROPERTIES, opening)
 
 

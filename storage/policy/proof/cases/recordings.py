@@ -7,6 +7,7 @@ from typing import get_args
 from uuid import UUID
 
 from regions.model import AgreementKind, Topology
+from regions.words import with_article
 from storage.model import Agreement, RecordedAgreement
 from storage.policy.agreements import in_force, may_record
 from storage.policy.proof.cases import people
@@ -38,7 +39,7 @@ def _recordings(founded: date | None, today: date) -> Family:
         decided = may_record(new, history, supersedes=supersedes, founded=begun, today=today)
         return of_recording(facts, decided.reasons)
 
-    kinds = (Value(f"a {kind}", kind) for kind in get_args(AgreementKind))
+    kinds = (Value(with_article(kind), kind) for kind in get_args(AgreementKind))
     long_ago = today - 400 * _DAY
     known = founded or today - 500 * _DAY
     dimensions = (
@@ -87,12 +88,13 @@ def _pasts(ago: date, today: date) -> Iterator[Value]:
     yield Value("beside an enterprise agreement", ((entry(1, "enterprise"),), None))
     yield Value("", ((), None))
     for kind in get_args(AgreementKind):
-        yield Value(f"instead of a {kind}", ((entry(1, kind),), one))
+        yield Value(f"instead of {with_article(kind)}", ((entry(1, kind),), one))
         others = (entry(2, other) for other in get_args(AgreementKind) if other != kind)
-        yield Value(f"instead of a {kind}, beside others", ((entry(1, kind), *others), one))
+        beside = entry(1, kind), *others
+        yield Value(f"instead of {with_article(kind)}, beside others", (beside, one))
         replaced = entry(1, kind), entry(2, kind, today, over=1)
-        yield Value(f"instead of a {kind} that was superseded", (replaced, one))
-        yield Value(f"instead of what superseded a {kind}", (replaced, UUID(int=2)))
+        yield Value(f"instead of {with_article(kind)} that was superseded", (replaced, one))
+        yield Value(f"instead of what superseded {with_article(kind)}", (replaced, UUID(int=2)))
     for words, until in {"ended": today, "ends tomorrow": today + _DAY}.items():
         yield Value(f"instead of a baa that {words}", ((entry(1, "baa", until),), one))
         had = ((entry(1, "enterprise", until),), None)

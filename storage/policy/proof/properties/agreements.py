@@ -6,6 +6,7 @@ from datetime import date, datetime
 from uuid import UUID
 
 from regions.model import Residency
+from regions.words import begun_with_article
 from storage.model import Agreement, RecordedAgreement
 from storage.policy.proof.properties import Cause, Property, Violation, of_every_reason
 
@@ -42,7 +43,8 @@ def of_recording(facts: Facts, reasons: Collection[str]) -> Iterator[Violation]:
     """Yield each violation of a decision on an agreement."""
     new = facts.new
     sentence = (
-        f"A {new.kind} that was signed on {new.signed} and is in force from {new.begins}"
+        f"{begun_with_article(new.kind)} that was signed on {new.signed} and is in force "
+        f"from {new.begins}"
         f"{'' if new.until is None else f' until {new.until}'}, recorded on {facts.today},"
     )
     return of_every_reason(Property.AGREEMENT, sentence, tuple(_against(facts)), reasons)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
 from regions.fields import PostureCheck
+from regions.words import begun_with_article
 from storage.model import PostureFinding
 from storage.policy.proof.properties import Property, Violation
 
@@ -33,7 +34,7 @@ class Facts:
 
 def of_destruction(facts: Facts, *, allowed: bool, reason: str) -> Iterator[Violation]:
     """Yield each violation of whether something may be destroyed."""
-    sentence = f"A {facts.what} in the state {facts.state}"
+    sentence = f"{begun_with_article(facts.what)} in the state {facts.state}"
     against = dict(_against(facts))
     if allowed:
         for why in against.values():

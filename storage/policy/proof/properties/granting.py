@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from regions.model import Purpose
+from regions.words import with_article
 from storage.model import (
     ActorKind,
     Grant,
@@ -123,7 +124,7 @@ def of_entry(
     new: RosterSpec, others: int, staff_max: int, today: date, reasons: Collection[str]
 ) -> Iterator[Violation]:
     """Yield each violation of a decision on an entry in a roster."""
-    sentence = f"The entry of a {new.kind} beside {others} people"
+    sentence = f"The entry of {with_article(new.kind)} beside {others} people"
     against = tuple(_against_entry(new, others, staff_max, today))
     yield from of_every_reason(Property.ROSTER, sentence, against, reasons)
 

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from regions.model import ClassRule, DataClass, Form, Purpose, Service
+from regions.words import begun_with_article, with_article
 from storage.model import Actor, ActorKind, Approval, Grant, RosterEntry, ScopeKind, Trait
 from storage.policy.proof.properties import Property, Violation, epochs
 
@@ -65,7 +66,8 @@ class Facts:
     def sentence(self) -> str:
         """The beginning of a sentence about the case."""
         what = "moderation" if self.purpose is Service.MODERATION else self.purpose
-        return f"A {self.data_class} asked for by a {self.actor.kind} for {what}"
+        record, actor = begun_with_article(self.data_class), with_article(self.actor.kind)
+        return f"{record} asked for by {actor} for {what}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ def of_opening(facts: Facts, permit: Permitted | None, reason: str) -> Iterator[
 def of_flags(facts: Facts, permit: Permitted | None, reason: str) -> Iterator[Violation]:
     """Yield each violation of an opening of the flags of a record."""
     against = [*_against(facts), *_against_class(facts, facts.flags)]
-    sentence = facts.sentence.replace("A ", "The flags of a ", 1)
+    sentence = f"The flags of a{facts.sentence[1:]}"
     yield from _of_ground(sentence, permit, tuple(against), reason)
 
 
@@ -206,7 +208,8 @@ def _against_actor(facts: Facts) -> Iterator[tuple[str, str]]:
     }
     either = {ActorKind.CUSTOMER, ActorKind.MACHINE}
     if facts.actor.kind not in kinds.get(facts.purpose, either):
-        yield "actor_not_allowed", f"a {facts.actor.kind} opens nothing for that purpose"
+        actor = with_article(facts.actor.kind)
+        yield "actor_not_allowed", f"{actor} opens nothing for that purpose"
     if facts.login_of_person and facts.actor.kind not in _PEOPLE:
         yield "login_of_person", "the login of the process is that of a person"
     if facts.actor.kind is ActorKind.CUSTOMER:

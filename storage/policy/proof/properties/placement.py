@@ -13,6 +13,7 @@ from regions.model import (
     SubProcessor,
     Topology,
 )
+from regions.words import begun_with_article
 from storage.model import PlacementReason, TenantSpec, Trait, Verdict
 from storage.policy.proof.properties import Property, Violation
 from storage.policy.proof.properties.companies import (
@@ -64,8 +65,8 @@ class Facts:
     def subject(self) -> str:
         """The record that the case is about, in words."""
         return (
-            f"A {self.data_class} of a tenant with residency {self.tenant.residency} at home in "
-            f"{self.tenant.home}, written on {self.on},"
+            f"{begun_with_article(self.data_class)} of a tenant with residency "
+            f"{self.tenant.residency} at home in {self.tenant.home}, written on {self.on},"
         )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 
 from regions.model import WRITE_WINDOW, Bounds, ClassRule, Epoch
+from regions.words import begun_with_article
 from storage.model import RecordId
 from storage.policy.proof.properties import Property, Violation
 from storage.policy.proof.properties.epochs import of_day
@@ -33,7 +34,7 @@ class Facts:
         set_to = "no retention of its own" if self.setting is None else f"{self.setting} days set"
         came = "" if self.origin is None else f"of {self.origin} "
         written = f"{self.written:%Y-%m-%d %H:%M:%S.%f}"
-        return f"A {name} {came}of a tenant with {set_to}, written at {written},"
+        return f"{begun_with_article(name)} {came}of a tenant with {set_to}, written at {written},"
 
     @property
     def begins(self) -> datetime:
