@@ -261,10 +261,8 @@ def _commit(region: OpenRegion, connection: Connection, packs: Sequence[SentPack
     if lost:
         raise _Lost(lost)
     added = _add(connection, packs, refusals, now)
-    fit = {record.name for record in batch} - refusals.keys()
-    stored = records.find_all(
-        connection, {(r.tenant, r.id) for r in batch if r.name in fit - added}
-    )
+    before = {record.name for record in batch} - refusals.keys() - added
+    stored = records.find_all(connection, {(r.tenant, r.id) for r in batch if r.name in before})
     _finish(region, connection, packs, added, now)
     return [(r, refusals.get(r.name) or _outcome(r, added, stored)) for r in batch]
 

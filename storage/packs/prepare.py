@@ -10,6 +10,7 @@ from typing import TypeVar, cast
 
 from storage.catalog import days
 from storage.catalog.tenants import TenantTerms
+from storage.crypto.entropy import Pool
 from storage.crypto.pseudonym import Kind
 from storage.crypto.record import (
     associated,
@@ -43,6 +44,7 @@ class Writer:
         self._keys = keys
         self._secret = region.pseudonyms.id_secret()
         self._plans = Plans(region)
+        self._entropy = Pool(region.entropy)
         self._days: set[date] = set()
         flush = partial(write_packs, region, keys)
         self._lanes = Lanes(region.limits, flush, flushers)
@@ -69,7 +71,7 @@ class Writer:
             now,
             term.expiry_day,
             tenant=spec.id,
-            entropy=region.entropy,
+            entropy=self._entropy,
             key=key,
             secret=self._secret,
         )
@@ -135,15 +137,18 @@ class Writer:
         origin = new.origin.date if new.origin is not None else None
         check_kept(region.topology, record_id, new.keep_days, origin)
         now = region.clock.now()
-        plan = self._plans.find(terms, new.data_class, now)
-        placement = plan.placement.demand()
-        term = plan.accept(record_id, now, 2 * region.clock.error, origin=origin)
+        kept = self._plans.find(terms, new.data_class, now)
+        placement = kept.plan.placement.demand()
+        term = kept.plan.accept(record_id, now, 2 * region.clock.error, origin=origin)
         if not term.stored:
             answer.set_result(PutResult(record_id, stored=False, deadline=None))
             return None
         own_pack = own_pack or term.expiry_day is None
-        lane = self._lane(terms, placement, term, own_pack=own_pack)
-        record_key = new_key(region.entropy)
+        lane = kept.lanes.get((term.expiry_day, own_pack))
+        if lane is None:
+            lane = self._lane(terms, placement, term, own_pack=own_pack)
+            kept.lanes[term.expiry_day, own_pack] = lane
+        record_key = new_key(self._entropy)
         record = SealedRecord(
             answer, terms, record_id, term.deadline, lane, record_key, own_pack, now.date()
         )
