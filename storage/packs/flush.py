@@ -190,7 +190,7 @@ def _screen(
         waiting += _unanswered(region, batch, found, answered)
     if not waiting:
         return answered, []
-    fenced = fences.covering(connection, [r.fence_query() for r in waiting])
+    fenced = _fenced(connection, waiting)
     refusals: dict[Name, DomicileError] = {waiting[n].name: erased() for n in fenced}
     refusals = _changed(connection, waiting) | refusals
     answered += [(r, refusals[r.name]) for r in waiting if r.name in refusals]
@@ -342,7 +342,7 @@ def _refusals(
     if not batch:
         return refusals
     some = [record for _, record in batch]
-    fenced = fences.covering(connection, [record.fence_query() for record in some])
+    fenced = _fenced(connection, some)
     for erasure in erasures.open_among(connection, set().union(*fenced.values())):
         there = {batch[n][0].write.id for n, by in fenced.items() if erasure in by}
         erasure_waits.await_objects(connection, erasure, there)
@@ -350,6 +350,15 @@ def _refusals(
     refusals |= _changed(connection, some)
     refusals |= {some[n].name: erased() for n in fenced}
     return refusals | {record.name: StaleId() for record in some if too_old(record.id, now)}
+
+
+def _fenced(connection: Connection, batch: Sequence[SealedRecord]) -> dict[int, set[UUID]]:
+    """Return the erasures that cover each record, by position."""
+    tenants = {record.tenant for record in batch}
+    oldest = min(record.lineage.origin for record in batch)
+    return fences.covering_any(
+        connection, tenants, oldest, lambda: [record.fence_query() for record in batch]
+    )
 
 
 def _changed(connection: Connection, batch: Sequence[SealedRecord]) -> dict[Name, DomicileError]:
