@@ -11,6 +11,8 @@ import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future, wait
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from regions.backends import BackendSpec
 from regions.fields import PostureCheck
@@ -20,12 +22,21 @@ from storage.catalog import postures
 from storage.catalog.engine import Catalog
 from storage.errors import DomicileError
 from storage.model import PlacementReason
-from storage.policy import KnownPosture, closed, needs_reading
+from storage.policy import KnownPosture, closed, closed_until, needs_reading
 from storage.ports import Clock
 
 _WEIGHED = {"posture_attested", "retires"}  # by each process for itself
 _PATIENCE = 2.0  # seconds that a caller waits for a posture
 _TIME = 10.0  # seconds for reading one
+
+
+@dataclass(frozen=True, slots=True)
+class _Settled:
+    """What is closed from ``since`` until before ``until``, unless a posture is read meanwhile."""
+
+    since: datetime
+    until: datetime
+    closed: Mapping[str, PlacementReason]
 
 
 class Postures:
@@ -54,6 +65,7 @@ class Postures:
         self._none: set[str] = set()  # backends that have no posture
         self._running: dict[str, tuple[float, Future[None]]] = {}
         self._again: dict[str, float] = {}
+        self._settled: _Settled | None = None
         self._lock = threading.Lock()
 
     def known(self) -> dict[str, KnownPosture | None]:
@@ -64,22 +76,38 @@ class Postures:
                 name: self._known.get(name) for name in self._backends if name not in self._none
             }
 
-    def closed(self) -> dict[str, PlacementReason]:
+    def closed(self) -> Mapping[str, PlacementReason]:
         """Return the backends to which nothing new may go now, each with the reason."""
-        now = self._clock.now()
-        reasons = {
-            name: closed(known, self._attested.get(name), now)
-            for name, known in self.known().items()
-        }
-        return {name: reason for name, reason in reasons.items() if reason is not None}
+        now, settled = self._clock.now(), self._settled
+        if settled is not None and settled.since <= now < settled.until:
+            return settled.closed
+        self._refresh()
+        with self._lock:
+            found = self._settle(now)
+            self._settled = found
+        return found.closed
 
-    def unfit(self) -> dict[str, PlacementReason]:
+    def unfit(self) -> Mapping[str, PlacementReason]:
         """Return the closed backends whose posture is known.
 
         One whose posture is unknown does not answer: that is no reason to place nothing there.
         """
-        closed = self.closed().items()
-        return {name: why for name, why in closed if why is not PlacementReason.POSTURE_UNKNOWN}
+        closed = self.closed()
+        unknown = PlacementReason.POSTURE_UNKNOWN
+        return (
+            {name: why for name, why in closed.items() if why is not unknown} if closed else closed
+        )
+
+    def _settle(self, now: datetime) -> _Settled:
+        """Decide what is closed now, and until when that stands. The lock is held."""
+        reasons, until = dict[str, PlacementReason](), datetime.max.replace(tzinfo=UTC)
+        for name in (name for name in self._backends if name not in self._none):
+            known = self._known.get(name)
+            reason = closed(known, self._attested.get(name), now)
+            if reason is not None:
+                reasons[name] = reason
+            until = min(until, now if known is None else closed_until(known, now))
+        return _Settled(now, until, reasons)
 
     def _refresh(self) -> None:
         """Have old postures read. Wait for those that are too old to be believed."""
@@ -115,6 +143,7 @@ class Postures:
         try:
             known = self._noted(name) or self._fetch(name)
             with self._lock:
+                self._settled = None
                 if known.findings:
                     self._known[name] = known
                 else:
@@ -135,6 +164,7 @@ class Postures:
         known = self._last(name)
         if known is not None:
             with self._lock:
+                self._settled = None
                 self._known.setdefault(name, known)
 
     def _last(self, name: str) -> KnownPosture | None:

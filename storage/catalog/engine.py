@@ -269,7 +269,7 @@ def share_tenants(connection: Connection, tenants: Iterable[str]) -> None:
 
     The answer to a check in a *later* statement then stays true until the commit.
     """
-    numbers = sorted({lock_number(tenant) for tenant in tenants})
+    numbers = sorted({lock_number(tenant) for tenant in set(tenants)})
     connection.execute(_share(), {"numbers": numbers})
 
 

@@ -1,6 +1,6 @@
 """Fences make an erasure effective at once. Writes check them before they send, and at commit."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -70,7 +70,27 @@ class FenceQuery:
 
 def covering(connection: Connection, queries: Sequence[FenceQuery]) -> dict[int, set[UUID]]:
     """Return the erasures that cover each of one or more writes, by position; two statements."""
-    active = _active(connection, queries)
+    oldest = min(query.origin for query in queries)
+    return covering_any(connection, {query.tenant for query in queries}, oldest, lambda: queries)
+
+
+def covering_any(
+    connection: Connection,
+    tenants: Collection[str],
+    oldest: datetime,
+    asked: Callable[[], Sequence[FenceQuery]],
+) -> dict[int, set[UUID]]:
+    """Return what ``covering`` does, and ask for the queries only if a fence may cover one.
+
+    ``tenants``: of all of them; ``oldest``: the first ``origin``.
+    """
+    active = _active(connection, tenants, oldest)
+    return _covering(connection, asked(), active) if active else {}
+
+
+def _covering(
+    connection: Connection, queries: Sequence[FenceQuery], active: Collection[tuple[str, str]]
+) -> dict[int, set[UUID]]:
     lines: list[tuple[int, str, str, bytes, datetime, datetime | None]] = []
     for n, query in enumerate(queries):
         lines += [
@@ -111,16 +131,17 @@ def covering(connection: Connection, queries: Sequence[FenceQuery]) -> dict[int,
     return found
 
 
-def _active(connection: Connection, queries: Sequence[FenceQuery]) -> set[tuple[str, str]]:
+def _active(
+    connection: Connection, tenants: Collection[str], oldest: datetime
+) -> set[tuple[str, str]]:
     """Return tenants and scopes with a fence that could cover any write: usually none at all."""
-    tenants = sorted({query.tenant for query in queries})
-    pairs = [(tenant, scope.value) for tenant in tenants for scope in _FENCED]
+    pairs = [(tenant, scope.value) for tenant in sorted(tenants) for scope in _FENCED]
     rows = connection.execute(
         _any_fence(),
         {
             "tenants": [tenant for tenant, _ in pairs],
             "scopes": [scope for _, scope in pairs],
-            "oldest": min(query.origin for query in queries),
+            "oldest": oldest,
         },
     )
     return {(row[0], row[1]) for row in rows}

@@ -2,12 +2,11 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future
-from dataclasses import replace
 
 from storage.client.validate import check_record
-from storage.errors import DomicileError, InvalidRequest
+from storage.errors import DomicileError, InvalidRequest, TermsChanged
 from storage.model import NewRecord, PutFailure, PutResult, RecordId
+from storage.packs.answers import InTurn, Waiter
 
 WINDOW = 4096  # records that may be in progress
 
@@ -53,16 +52,22 @@ class Window:
 
     def __init__(
         self,
-        submit: Callable[[NewRecord], Future[PutResult]],
+        submit: Callable[[NewRecord, RecordId, InTurn], InTurn],
         new_id: Callable[[NewRecord], RecordId],
         own_pack: int,
+        changed: Callable[[], None],
     ) -> None:
-        """Write with ``submit``, which writes a body of ``own_pack`` bytes or more at once."""
+        """Write with ``submit``, which writes a body of ``own_pack`` bytes or more at once.
+
+        ``changed`` is called when a result says that the tenant's terms changed.
+        """
         self._submit = submit
         self._new_id = new_id
         self._own_pack = own_pack
-        self._waiting: deque[tuple[RecordId | None, Future[PutResult]]] = deque()
-        self._pending: dict[bytes, Future[PutResult]] = {}  # by the unique part of the id
+        self._changed = changed
+        self._waiter = Waiter()
+        self._waiting: deque[tuple[RecordId | None, InTurn]] = deque()
+        self._pending: dict[bytes, InTurn] = {}  # by the unique part of the id
 
     def __len__(self) -> int:
         """Return how many writes are in progress."""
@@ -78,43 +83,43 @@ class Window:
         """Whether the oldest result is known."""
         return bool(self._waiting) and self._waiting[0][1].done()
 
-    @property
-    def oldest(self) -> Future[PutResult]:
-        """The future of the next result."""
-        return self._waiting[0][1]
+    def when_ready(self, notify: Callable[[], object]) -> None:
+        """Call ``notify`` once the oldest result is known, perhaps again, in any thread."""
+        self._waiting[0][1].when_done(notify)
 
     def add(self, record: NewRecord) -> None:
         """Start to write a record. Waits for its parents if they are in another lane."""
-        record_id, future = self._begin(record)
+        record_id, answer = self._begin(record)
         if record_id is not None:
-            self._pending[record_id.unique] = future
-        self._waiting.append((record_id, future))
+            self._pending[record_id.unique] = answer
+        self._waiting.append((record_id, answer))
 
     def take(self) -> Result:
         """Wait for the oldest result and return it."""
-        record_id, future = self._waiting.popleft()
-        error = future.exception()
-        if record_id is not None and self._pending.get(record_id.unique) is future:
+        record_id, answer = self._waiting.popleft()
+        error = answer.exception()
+        if record_id is not None and self._pending.get(record_id.unique) is answer:
             del self._pending[record_id.unique]
         if error is None:
-            return future.result()
+            return answer.result()
+        if isinstance(error, TermsChanged):
+            self._changed()
         if isinstance(error, DomicileError):
             return PutFailure(record_id, error)
         raise error
 
-    def _begin(self, record: NewRecord) -> tuple[RecordId | None, Future[PutResult]]:
-        """Start a write; a refusal becomes a failed future."""
+    def _begin(self, record: NewRecord) -> tuple[RecordId | None, InTurn]:
+        """Start a write; a refusal is its answer."""
         record_id: RecordId | None = None
+        answer = InTurn(self._waiter)
         try:
             check_record(record)
             record_id = record.id or self._new_id(record)
-            record = replace(record, id=record_id) if record.id is None else record
             self._await_earlier(record, record_id)
-            return record_id, self._submit(record)
+            return record_id, self._submit(record, record_id, answer)
         except DomicileError as error:
-            refused: Future[PutResult] = Future()
-            refused.set_exception(error)
-            return record_id, refused
+            answer.set_exception(error)
+            return record_id, answer
 
     def _await_earlier(self, record: NewRecord, record_id: RecordId) -> None:
         """Wait for a parent, or an earlier record of the same id, that this one might overtake.

@@ -30,6 +30,7 @@ from storage.model import (
     PutResult,
     RecordId,
 )
+from storage.packs.answers import InTurn, Pending
 from storage.packs.prepare import Writer
 from storage.packs.stream import read_chunks
 
@@ -111,7 +112,10 @@ class Writes:
         be cancelled.
         """
         check_record(record)
-        return self._submit(record, bulk=False)
+        record_id = self._id_of(record)
+        return self._invalidate_if_changed(
+            lambda writer, terms, answer: writer.put(terms, record, record_id, answer)
+        )
 
     def put_many(self, records: Iterable[NewRecord]) -> Iterator[PutResult | PutFailure]:
         """Store many records in bounded memory. Yield one result per record, in order.
@@ -162,9 +166,9 @@ class Writes:
             keep_days=keep_days,
         )
         check_record(new)
-        chunks = read_chunks(stream)
+        record_id, chunks = self._id_of(new), read_chunks(stream)
         return self._invalidate_if_changed(
-            lambda writer, terms: writer.stream(terms, new, chunks)
+            lambda writer, terms, answer: writer.stream(terms, new, record_id, answer, chunks)
         ).result()
 
     def capture(
@@ -195,36 +199,39 @@ class Writes:
         )
         check_record(new)
         served, _ = self._homes.find(self.id)
-        record_id = new.id or self.new_id(data_class, keep_days=keep_days)
+        record_id = self._id_of(new)
         most = served.region.limits.body if data_class in CONTENT_CLASSES else 0
         return Capture(new, record_id, self.submit, most)
 
     def window(self) -> Window:
         """Return the window of concurrent writes that ``put_many`` uses."""
         served, _ = self._homes.find(self.id)
-        own_pack = served.region.limits.own_pack
-        return Window(lambda record: self._submit(record, bulk=True), self._id_of, own_pack)
+        return Window(
+            self._submit_bulk,
+            self._id_of,
+            served.region.limits.own_pack,
+            lambda: self._homes.invalidate(self.id),
+        )
 
     def _id_of(self, record: NewRecord) -> RecordId:
         origin = record.origin
-        return self.new_id(
+        return record.id or self.new_id(
             record.data_class,
             origin_date=origin.date if origin is not None else None,
             keep_days=record.keep_days,
         )
 
-    def _submit(self, record: NewRecord, *, bulk: bool) -> Future[PutResult]:
-        return self._invalidate_if_changed(
-            lambda writer, terms: writer.put(terms, record, bulk=bulk)
-        )
+    def _submit_bulk(self, record: NewRecord, record_id: RecordId, answer: InTurn) -> InTurn:
+        served, terms = self._homes.find(self.id)
+        return served.writer.put(terms, record, record_id, answer, bulk=True)
 
     def _invalidate_if_changed(
-        self, write: Callable[[Writer, TenantTerms], Future[PutResult]]
+        self, write: Callable[[Writer, TenantTerms, Pending], Pending]
     ) -> Future[PutResult]:
         """Have the next write read the tenant's terms again if this one finds them changed."""
         served, terms = self._homes.find(self.id)
         try:
-            future = write(served.writer, terms)
+            future = write(served.writer, terms, Pending())
         except TermsChanged:
             self._homes.invalidate(self.id)
             raise

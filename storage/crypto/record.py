@@ -73,7 +73,7 @@ def unwrap_key(kek: bytes, wrapped: bytes) -> bytes:
 
 def framed(*parts: bytes) -> bytes:
     """Return the parts, each after its length (4 bytes, big-endian): an unambiguous encoding."""
-    return b"".join(len(part).to_bytes(4) + part for part in parts)
+    return b"".join([len(part).to_bytes(4) + part for part in parts])
 
 
 def associated(record_id: RecordId, tenant: str) -> bytes:

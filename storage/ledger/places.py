@@ -33,7 +33,7 @@ def find_places(region: OpenRegion, consequence: str) -> Places:
             return Places(found, accepted & closed.keys())
     standings = region.standings().items()
     unlawful = {name: found.value for name, found in standings if found is not Standing.OPEN}
-    raise NoOpenBackend(region.name, closed | unlawful, consequence)
+    raise NoOpenBackend(region.name, {**closed, **unlawful}, consequence)
 
 
 def may_preserve(region: OpenRegion) -> bool:

@@ -39,7 +39,7 @@ from storage.model.holds import (
     HoldSpec,
     PlacedHold,
 )
-from storage.model.ids import Entropy, RecordId, in_utc, utc
+from storage.model.ids import UNIQUE, Entropy, RecordId, in_utc, utc
 from storage.model.log import LineKind, LogLine
 from storage.model.losses import Loss
 from storage.model.objections import Objection, ObjectionEffect, TenantObjection
@@ -79,6 +79,7 @@ __all__ = [
     "REQUESTED",
     "STAFF",
     "TRAINING_CHUNK",
+    "UNIQUE",
     "AccessReport",
     "AccountErasure",
     "Actor",

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from typing import Self
+from typing import Final, Self
 
 from regions.model import RECORD_CLASSES, DataClass
 from storage.errors import InvalidRequest, MalformedId, NaiveDatetime
@@ -18,7 +18,8 @@ Entropy = Callable[[int], bytes]
 _DAY_ZERO = date(2020, 1, 1)
 _REGION = re.compile(r"[a-z0-9-]{1,63}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_UNIQUE = 16  # bytes
+UNIQUE: Final = 16
+"""The bytes of the unique part of an id."""
 _DAYS = 2**16
 _LONGEST = 1024  # characters of a text form
 _FORM = "An id has the form prompt.eu-central-1.<39 characters>."
@@ -29,6 +30,8 @@ def utc(moment: datetime) -> datetime:
 
     Raises InvalidRequest if UTC has no such year.
     """
+    if moment.tzinfo is UTC:
+        return moment
     if moment.tzinfo is None:
         raise NaiveDatetime(advice="Pass datetime(..., tzinfo=UTC).")
     try:
@@ -66,7 +69,7 @@ class RecordId:
         And MalformedId for a flag: it goes by the id of the record that it is about.
         """
         days = 1 if self.day is None else (self.day - _DAY_ZERO).days
-        well_made = 0 < days < _DAYS and len(self.unique) == _UNIQUE
+        well_made = 0 < days < _DAYS and len(self.unique) == UNIQUE
         if utc(self.minted) < _EPOCH or not well_made or self.data_class not in RECORD_CLASSES:
             raise MalformedId(advice=_FORM)
 

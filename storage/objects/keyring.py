@@ -92,10 +92,11 @@ class KeyRing:
         slot = (day, -1, tenant) if own else (day, shard_of(tenant), "")
         with self._lock:
             known = self._current.get(slot)
+            key = self._opened.get(known) if known is not None else None
         if known is None:
             kind, of = ObjectKind.DAY_KEY, slot[2] or None
             known = self._find_or_make(slot, NewKey(kind, backends, required, of, terms, slot))
-        return known, wrap_key(self._open(known), record_key)
+        return known, wrap_key(key or self._open(known), record_key)
 
     def wrap_for_file(
         self, record_key: bytes, terms: TenantTerms, backends: Sequence[str], required: int

@@ -190,7 +190,7 @@ def _screen(
         waiting += _unanswered(region, batch, found, answered)
     if not waiting:
         return answered, []
-    fenced = fences.covering(connection, [r.fence_query() for r in waiting])
+    fenced = _fenced(connection, waiting)
     refusals: dict[Name, DomicileError] = {waiting[n].name: erased() for n in fenced}
     refusals = _changed(connection, waiting) | refusals
     answered += [(r, refusals[r.name]) for r in waiting if r.name in refusals]
@@ -261,10 +261,8 @@ def _commit(region: OpenRegion, connection: Connection, packs: Sequence[SentPack
     if lost:
         raise _Lost(lost)
     added = _add(connection, packs, refusals, now)
-    fit = {record.name for record in batch} - refusals.keys()
-    stored = records.find_all(
-        connection, {(r.tenant, r.id) for r in batch if r.name in fit - added}
-    )
+    before = {record.name for record in batch} - refusals.keys() - added
+    stored = records.find_all(connection, {(r.tenant, r.id) for r in batch if r.name in before})
     _finish(region, connection, packs, added, now)
     return [(r, refusals.get(r.name) or _outcome(r, added, stored)) for r in batch]
 
@@ -344,7 +342,7 @@ def _refusals(
     if not batch:
         return refusals
     some = [record for _, record in batch]
-    fenced = fences.covering(connection, [record.fence_query() for record in some])
+    fenced = _fenced(connection, some)
     for erasure in erasures.open_among(connection, set().union(*fenced.values())):
         there = {batch[n][0].write.id for n, by in fenced.items() if erasure in by}
         erasure_waits.await_objects(connection, erasure, there)
@@ -352,6 +350,15 @@ def _refusals(
     refusals |= _changed(connection, some)
     refusals |= {some[n].name: erased() for n in fenced}
     return refusals | {record.name: StaleId() for record in some if too_old(record.id, now)}
+
+
+def _fenced(connection: Connection, batch: Sequence[SealedRecord]) -> dict[int, set[UUID]]:
+    """Return the erasures that cover each record, by position."""
+    tenants = {record.tenant for record in batch}
+    oldest = min(record.lineage.origin for record in batch)
+    return fences.covering_any(
+        connection, tenants, oldest, lambda: [record.fence_query() for record in batch]
+    )
 
 
 def _changed(connection: Connection, batch: Sequence[SealedRecord]) -> dict[Name, DomicileError]:

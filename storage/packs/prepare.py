@@ -3,12 +3,14 @@
 import hashlib
 import json
 from collections.abc import Iterable
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor
 from datetime import date
 from functools import partial
+from typing import TypeVar, cast
 
 from storage.catalog import days
 from storage.catalog.tenants import TenantTerms
+from storage.crypto.entropy import Pool
 from storage.crypto.pseudonym import Kind
 from storage.crypto.record import (
     associated,
@@ -21,6 +23,7 @@ from storage.crypto.record import (
 from storage.errors import BodyTooLarge
 from storage.model import DataClass, NewRecord, PutResult, RecordId
 from storage.objects.keyring import KeyRing
+from storage.packs.answers import Answer
 from storage.packs.flush import write_packs
 from storage.packs.plans import Plans
 from storage.packs.queue import Lanes
@@ -28,6 +31,8 @@ from storage.packs.sealed import LaneKey, Lineage, SealedRecord
 from storage.packs.stream import write_large
 from storage.policy import Placement, Term, check_kept, retain_for
 from storage.region import OpenRegion
+
+A = TypeVar("A", bound=Answer)
 
 
 class Writer:
@@ -39,6 +44,7 @@ class Writer:
         self._keys = keys
         self._secret = region.pseudonyms.id_secret()
         self._plans = Plans(region)
+        self._entropy = Pool(region.entropy)
         self._days: set[date] = set()
         flush = partial(write_packs, region, keys)
         self._lanes = Lanes(region.limits, flush, flushers)
@@ -65,61 +71,86 @@ class Writer:
             now,
             term.expiry_day,
             tenant=spec.id,
-            entropy=region.entropy,
+            entropy=self._entropy,
             key=key,
             secret=self._secret,
         )
 
-    def put(self, terms: TenantTerms, new: NewRecord, *, bulk: bool = False) -> Future[PutResult]:
-        """Queue a record. Refusals are raised at once; the future gives the result."""
+    def put(
+        self,
+        terms: TenantTerms,
+        new: NewRecord,
+        record_id: RecordId,
+        answer: A,
+        *,
+        bulk: bool = False,
+    ) -> A:
+        """Queue a record. Refusals are raised at once; the answer gives the result.
+
+        Return what to wait for.
+        """
         limits = self._region.limits
         if len(new.body) > limits.body:
             raise BodyTooLarge
-        record = self._prepare(terms, new, own_pack=len(new.body) >= limits.own_pack)
-        if isinstance(record, Future):
-            return record
+        own_pack = len(new.body) >= limits.own_pack
+        record = self._prepare(terms, new, record_id, answer, own_pack=own_pack)
+        if record is None:
+            return answer
         if record.streamed:
-            return self._stream(record, [new.body])
+            write_large(self._region, self._keys, record, [new.body])
+            return answer
         record.sealed = seal_body(record.record_key, new.body, associated(record.id, record.tenant))
         record.size = len(new.body)
         record.content = (hashlib.sha256(new.body).digest(), *record.content)
         record.fingerprint = fingerprint(record.record_key, record.content)
-        return self._lanes.submit(record, bulk=bulk, wait=limits.wait)
+        return cast(A, self._lanes.submit(record, bulk=bulk, wait=limits.wait))
 
     def stream(
-        self, terms: TenantTerms, new: NewRecord, chunks: Iterable[bytes]
-    ) -> Future[PutResult]:
+        self,
+        terms: TenantTerms,
+        new: NewRecord,
+        record_id: RecordId,
+        answer: A,
+        chunks: Iterable[bytes],
+    ) -> A:
         """Store a body of any length as a pack of its own, in the caller's thread."""
-        record = self._prepare(terms, new, own_pack=True)
-        return record if isinstance(record, Future) else self._stream(record, chunks)
-
-    def _stream(self, record: SealedRecord, chunks: Iterable[bytes]) -> Future[PutResult]:
-        write_large(self._region, self._keys, record, chunks)
-        return record.future
+        record = self._prepare(terms, new, record_id, answer, own_pack=True)
+        if record is not None:
+            write_large(self._region, self._keys, record, chunks)
+        return answer
 
     def close(self, until: float) -> None:
         """Wait until all queued records are resolved, or it is ``until``. See ``Lanes.close``."""
         self._lanes.close(until)
 
     def _prepare(
-        self, terms: TenantTerms, new: NewRecord, *, own_pack: bool
-    ) -> SealedRecord | Future[PutResult]:
-        """Prepare everything but the body. Returns a resolved future under zero retention."""
+        self,
+        terms: TenantTerms,
+        new: NewRecord,
+        record_id: RecordId,
+        answer: Answer,
+        *,
+        own_pack: bool,
+    ) -> SealedRecord | None:
+        """Prepare everything but the body. Under zero retention, answer; there is no record."""
         region = self._region
         origin = new.origin.date if new.origin is not None else None
-        record_id = new.id or self.new_id(terms, new.data_class, None, origin, new.keep_days)
         check_kept(region.topology, record_id, new.keep_days, origin)
         now = region.clock.now()
-        plan = self._plans.find(terms, new.data_class, now)
-        placement = plan.placement.demand()
-        term = plan.accept(record_id, now, 2 * region.clock.error, origin=origin)
+        kept = self._plans.find(terms, new.data_class, now)
+        placement = kept.plan.placement.demand()
+        term = kept.plan.accept(record_id, now, 2 * region.clock.error, origin=origin)
         if not term.stored:
-            return _not_stored(record_id)
+            answer.set_result(PutResult(record_id, stored=False, deadline=None))
+            return None
         own_pack = own_pack or term.expiry_day is None
-        lane = self._lane(terms, placement, term, own_pack=own_pack)
-        record_key = new_key(region.entropy)
+        lane = kept.lanes.get((term.expiry_day, own_pack))
+        if lane is None:
+            lane = self._lane(terms, placement, term, own_pack=own_pack)
+            kept.lanes[term.expiry_day, own_pack] = lane
+        record_key = new_key(self._entropy)
         record = SealedRecord(
-            terms, record_id, term.deadline, lane, record_key, own_pack, now.date()
+            answer, terms, record_id, term.deadline, lane, record_key, own_pack, now.date()
         )
         self._describe(record, new)
         if lane.day is not None:
@@ -142,7 +173,7 @@ class Writer:
         record.parents = tuple(dict.fromkeys(new.derived_from))
         record.incomplete = new.incomplete
         record.content = (
-            json.dumps(dict(new.metadata), sort_keys=True).encode(),
+            json.dumps(dict(new.metadata), sort_keys=True).encode() if new.metadata else b"{}",
             framed((new.subject or "").encode(), (new.group or "").encode()),
             b"".join(parent.unique for parent in record.parents),
             bytes([new.incomplete]),
@@ -177,9 +208,3 @@ class Writer:
 
     def _pseudonyms(self, tenant: str, kind: Kind, name: str | None) -> tuple[bytes, ...]:
         return () if name is None else tuple(self._region.pseudonyms.all(tenant, kind, name))
-
-
-def _not_stored(record_id: RecordId) -> Future[PutResult]:
-    future: Future[PutResult] = Future()
-    future.set_result(PutResult(record_id, stored=False, deadline=None))
-    return future

@@ -9,13 +9,13 @@ lane, share the two commits, because a thousand such lanes would make two for ev
 import threading
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic
 
 from storage.errors import Abandoned, Busy, DomicileError, OutcomeUnknown
-from storage.model import PutResult
+from storage.packs.answers import Answer
 from storage.packs.sealed import LaneKey, Name, Place, SealedRecord
 from storage.region import Limits
 
@@ -91,7 +91,7 @@ class Lanes:
         self._turn = threading.Condition(lock)  # a lane became ready
         self._closed = False
 
-    def submit(self, record: SealedRecord, *, bulk: bool, wait: float) -> Future[PutResult]:
+    def submit(self, record: SealedRecord, *, bulk: bool, wait: float) -> Answer:
         """Queue a sealed record. Wait for room for at most ``wait`` seconds, then raise Busy."""
         with self._changed:
             room = self._changed.wait_for(lambda: self._fits(record) or self._closed, timeout=wait)
@@ -106,7 +106,7 @@ class Lanes:
             lane.add(record, bulk=bulk)
             if not lane.flushing:
                 self._queue(lane)
-        return record.future
+        return record.answer
 
     def close(self, until: float) -> None:
         """Refuse new records, and wait until all are resolved, or it is ``until`` (monotonic).
@@ -235,7 +235,7 @@ class Lanes:
         except BaseException as error:  # noqa: BLE001 - every caller must get an answer
             for batch in batches:
                 for record in batch:
-                    if not record.future.done():
+                    if not record.answer.done():
                         record.fail(error if isinstance(error, DomicileError) else _bug(error))
         finally:
             with self._changed:

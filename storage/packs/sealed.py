@@ -1,57 +1,23 @@
 """One record on its way into a pack."""
 
-import os
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, InvalidStateError
+from concurrent.futures import InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from uuid import UUID
 
-from storage.catalog.engine import check_process
 from storage.catalog.fences import FenceQuery
 from storage.catalog.records import Row
 from storage.catalog.tenants import TenantTerms
 from storage.errors import DomicileError, Erased, LineageConflict
 from storage.model import DataClass, Origin, PutResult, RecordId
+from storage.packs.answers import Answer
 
 Name = tuple[str, bytes]
 """Tenant and unique part of an id: what identifies a record in a region."""
 
 LINEAGE = 64  # the most records that one record may derive from, over all generations
-
-
-class Pending(Future[PutResult]):
-    """The result of a write. It cannot be cancelled: its record shares a pack with other records.
-
-    A process that was forked meanwhile has no thread that would ever give it, so its calls there
-    raise InvalidRequest.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._process = os.getpid()
-        self.set_running_or_notify_cancel()
-
-    def done(self) -> bool:
-        """Return whether the result is known."""
-        check_process(self._process)
-        return super().done()
-
-    def result(self, timeout: float | None = None) -> PutResult:
-        """Wait for the result, or raise its error."""
-        check_process(self._process)
-        return super().result(timeout)
-
-    def exception(self, timeout: float | None = None) -> BaseException | None:
-        """Wait for the result; return its error, None if it is stored."""
-        check_process(self._process)
-        return super().exception(timeout)
-
-    def add_done_callback(self, fn: Callable[[Future[PutResult]], object]) -> None:
-        """Call ``fn`` when the result is known. asyncio waits by this."""
-        check_process(self._process)
-        super().add_done_callback(fn)
 
 
 Place = tuple[tuple[str, ...], int]
@@ -90,11 +56,12 @@ class Lineage:
 
 @dataclass(slots=True)
 class SealedRecord:
-    """A sealed record that waits for its pack. Its future is resolved once.
+    """A sealed record that waits for its pack. It is answered once.
 
     ``placed``: the UTC day of which its lane was decided.
     """
 
+    answer: Answer = field(repr=False)
     terms: TenantTerms
     id: RecordId
     deadline: datetime | None
@@ -116,17 +83,12 @@ class SealedRecord:
     length: int = 0
     start: int = 0
     unread: Callable[[], bytes] | None = field(default=None, repr=False)  # to the end
-    future: Future[PutResult] = field(default_factory=Pending, repr=False)
+    tenant: str = field(init=False)
+    name: Name = field(init=False)
 
-    @property
-    def tenant(self) -> str:
-        """The id of its tenant."""
-        return self.terms.spec.id
-
-    @property
-    def name(self) -> Name:
-        """Tenant and unique part of the id."""
-        return self.tenant, self.id.unique
+    def __post_init__(self) -> None:
+        self.tenant = self.terms.spec.id
+        self.name = self.tenant, self.id.unique
 
     def whole(self) -> tuple[bytes, ...]:
         """Return what the fingerprint covers. Reads a stream to its end first."""
@@ -166,14 +128,14 @@ class SealedRecord:
         )
 
     def succeed(self) -> None:
-        """Resolve the future: stored. The first answer stands."""
+        """Answer: stored. The first answer stands."""
         with suppress(InvalidStateError):
-            self.future.set_result(PutResult(self.id, stored=True, deadline=self.deadline))
+            self.answer.set_result(PutResult(self.id, stored=True, deadline=self.deadline))
 
     def fail(self, error: BaseException) -> None:
-        """Resolve the future: not stored, or unknown. The first answer stands."""
+        """Answer: not stored, or unknown. The first answer stands."""
         with suppress(InvalidStateError):
-            self.future.set_exception(error)
+            self.answer.set_exception(error)
 
 
 def inherit(own: Lineage, parents: Sequence[tuple[bytes, Lineage, bool]]) -> Lineage:

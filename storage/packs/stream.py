@@ -21,9 +21,9 @@ _PIECE = 1024 * 1024
 def write_large(
     region: OpenRegion, keys: KeyRing, record: SealedRecord, chunks: Iterable[bytes]
 ) -> None:
-    """Stream one record to its backends and resolve its future.
+    """Stream one record to its backends and answer its caller.
 
-    If ``chunks`` raises, nothing is stored and the future fails with StreamFailed.
+    If ``chunks`` raises, nothing is stored and the answer is StreamFailed.
     """
     body = _Body(record, chunks)
     record.unread = body.drain
@@ -57,7 +57,7 @@ def _make_file_key(keys: KeyRing, record: SealedRecord) -> None:
 
 def _release_unused_key(region: OpenRegion, record: SealedRecord) -> None:
     """Mark the key for purge if the file is known not to be stored. Otherwise the reaper does."""
-    failed = record.future.exception()
+    failed = record.answer.exception()
     if isinstance(failed, DomicileError) and failed.outcome == "not_stored":
         with suppress(Unavailable), region.catalog.begin() as connection:
             reaping.mark_unused_key(connection, record.key_id, region.clock.now())

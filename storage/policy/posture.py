@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 from regions.backends import PostureAttested
 from regions.fields import PostureCheck
@@ -66,6 +66,17 @@ def closed(
 def needs_reading(known: KnownPosture | None, now: datetime) -> bool:
     """Return whether a posture is to be read again."""
     return known is None or not -POSTURE_SKEW <= now - known.read < POSTURE_REFRESH
+
+
+def closed_until(known: KnownPosture, now: datetime) -> datetime:
+    """Return until when ``closed`` and ``needs_reading`` say what they say now, if nothing is read.
+
+    That is ``now`` itself if the posture is to be read again.
+    """
+    if needs_reading(known, now):
+        return now
+    tomorrow = datetime.combine(now.astimezone(UTC).date() + timedelta(days=1), time.min, UTC)
+    return min(known.read + POSTURE_REFRESH, tomorrow)
 
 
 def ledger_backends(

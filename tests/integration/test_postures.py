@@ -54,7 +54,7 @@ def stand(domicile: Domicile, **found: Posture) -> None:
 
 def reasons(domicile: Domicile) -> dict[str, PlacementReason]:
     """Return why each backend of the region takes nothing new."""
-    return home(domicile).postures.closed()
+    return dict(home(domicile).postures.closed())
 
 
 def source(domicile: Domicile) -> str:

@@ -14,6 +14,7 @@ import pytest
 from storage.catalog.tenants import TenantTerms
 from storage.errors import Busy
 from storage.model import DataClass, RecordId, TenantSpec
+from storage.packs.answers import Pending
 from storage.packs.queue import Batches, Lanes
 from storage.packs.sealed import LaneKey, SealedRecord
 from storage.pool import Pool
@@ -36,7 +37,9 @@ def record(
         DataClass.PROMPT, "eu-central-1", NOW, DAY, tenant=tenant, entropy=lambda n: unique[:n]
     )
     terms = TenantTerms(TenantSpec(tenant, "x", "eu-central-1", "EU"), 1)
-    made = SealedRecord(terms, record_id, None, key, bytes(32), streamed=False, placed=DAY)
+    made = SealedRecord(
+        Pending(), terms, record_id, None, key, bytes(32), streamed=False, placed=DAY
+    )
     made.sealed = bytes(size)
     return made
 
@@ -72,11 +75,18 @@ def lanes(flushed: Flushed, threads: int, limits: Limits = SLOW) -> Iterator[Lan
         pool.close(time.monotonic() + 20)
 
 
+def submit(made: Lanes, one: SealedRecord, *, bulk: bool, wait: float) -> Pending:
+    """Queue a record; return its result."""
+    answer = made.submit(one, bulk=bulk, wait=wait)
+    assert isinstance(answer, Pending)
+    return answer
+
+
 def at_once(limits: Limits, *records: SealedRecord) -> list[list[str]]:
     """Return the flushes of records that are all queued before the first flush."""
     later, flushed = Later(), Flushed()
     made = Lanes(limits, flushed, cast(Executor, later))
-    futures = [made.submit(one, bulk=False, wait=1) for one in records]
+    futures = [submit(made, one, bulk=False, wait=1) for one in records]
     later.run()
     assert all(future.done() for future in futures)
     assert not cast(Any, made)._lanes
@@ -107,7 +117,7 @@ def test_two_packs_of_a_tenant_do_not_share_a_flush() -> None:
     first, second = record("a"), record("a")
     other = LaneKey(PLACE, PLACE, 1, date(2026, 3, 7), "a")
     second = SealedRecord(
-        second.terms, second.id, None, other, bytes(32), streamed=False, placed=DAY
+        Pending(), second.terms, second.id, None, other, bytes(32), streamed=False, placed=DAY
     )
     assert at_once(SLOW, first, second, record("b")) == [["a", "b"], ["a"]]
 
@@ -123,8 +133,8 @@ def test_a_bulk_write_that_waits_keeps_no_thread_from_others() -> None:
     """A single thread flushes what is urgent, while 50 packs of other tenants fill."""
     flushed = Flushed()
     with lanes(flushed, threads=1) as made:
-        filling = [made.submit(record(f"t{n}"), bulk=True, wait=1) for n in range(50)]
-        made.submit(record("urgent"), bulk=False, wait=1).result(10)
+        filling = [submit(made, record(f"t{n}"), bulk=True, wait=1) for n in range(50)]
+        submit(made, record("urgent"), bulk=False, wait=1).result(10)
         assert flushed.calls == [["urgent"]]
         assert not any(future.done() for future in filling)
 
@@ -134,7 +144,7 @@ def test_bulk_writes_of_many_tenants_wait_at_the_same_time() -> None:
     flushed, linger = Flushed(), 0.2
     with lanes(flushed, threads=1, limits=Limits(linger=linger)) as made:
         begun = time.monotonic()
-        futures = [made.submit(record(f"t{n}"), bulk=True, wait=1) for n in range(200)]
+        futures = [submit(made, record(f"t{n}"), bulk=True, wait=1) for n in range(200)]
         for future in futures:
             future.result(10)
         assert time.monotonic() - begun < 200 * linger / 4
@@ -144,7 +154,7 @@ def test_a_pack_that_is_full_waits_no_longer() -> None:
     """Whatever time it has left."""
     flushed = Flushed()
     with lanes(flushed, threads=1, limits=Limits(linger=60.0, pack_records=3)) as made:
-        futures = [made.submit(record("a"), bulk=True, wait=1) for _ in range(3)]
+        futures = [submit(made, record("a"), bulk=True, wait=1) for _ in range(3)]
         assert all(future.result(10).stored for future in futures)
 
 
@@ -155,10 +165,10 @@ def test_what_waits_for_a_flush_under_way_goes_together() -> None:
         flushed.open.clear()
         first = []
         for name in ("a", "b"):
-            first.append(made.submit(record(name), bulk=False, wait=1))
+            first.append(submit(made, record(name), bulk=False, wait=1))
             assert flushed.begun.acquire(timeout=10)
-        rest = [made.submit(record(name), bulk=False, wait=1) for name in "cdef"]
-        other = made.submit(record("own", OTHER), bulk=False, wait=1)
+        rest = [submit(made, record(name), bulk=False, wait=1) for name in "cdef"]
+        other = submit(made, record("own", OTHER), bulk=False, wait=1)
         assert flushed.begun.acquire(timeout=10)
         assert flushed.calls == [["a"], ["b"], ["own"]]
         flushed.open.set()
@@ -174,6 +184,6 @@ def test_many_small_records_do_not_exhaust_the_memory() -> None:
     with lanes(flushed, threads=1, limits=Limits(buffer=64 * 1024)) as made:
         flushed.open.clear()
         for n in range(31):
-            made.submit(record(f"t{n}", size=1), bulk=False, wait=0)
+            submit(made, record(f"t{n}", size=1), bulk=False, wait=0)
         with pytest.raises(Busy):
-            made.submit(record("one more", size=1), bulk=False, wait=0)
+            submit(made, record("one more", size=1), bulk=False, wait=0)

@@ -18,6 +18,7 @@ from storage.policy import (
     KnownPosture,
     attested_from,
     closed,
+    closed_until,
     ledger_backends,
     needs_reading,
     weigh,
@@ -273,3 +274,21 @@ def test_versions_must_be_listed_and_deletable(
 ) -> None:
     """Otherwise a version stays that no receipt looks for."""
     assert s3.keeps_versions(answer, seen=seen) is bad
+
+
+@pytest.mark.parametrize("age", [-1, 0, 60, 149, 150, 299])
+@pytest.mark.parametrize("hour", [12, 23])
+@pytest.mark.parametrize("found", [OK, BAD, UNREADABLE])
+@pytest.mark.parametrize("given", [None, attested(), attested(DAY + timedelta(1))])
+def test_what_is_closed_stands_until_then(
+    age: int, hour: int, found: PostureFinding, given: PostureAttested | None
+) -> None:
+    """Nothing changes before, not even whether it is to be read again."""
+    now = NOW.replace(hour=hour, minute=58)
+    known = KnownPosture({CHECK: found}, now - timedelta(seconds=age))
+    until, at = closed_until(known, now), now
+    while at < until:
+        assert closed(known, given, at) is closed(known, given, now)
+        assert not needs_reading(known, at)
+        at += timedelta(seconds=0.5)
+    assert until > now or needs_reading(known, now)

@@ -10,7 +10,6 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
-from concurrent.futures import Future
 from contextlib import asynccontextmanager, suppress
 from datetime import date
 from functools import partial
@@ -137,7 +136,7 @@ class AsyncTenant:
                     await self._threads.write(_add, window, ahead.take(window.room))
                 else:
                     if window:
-                        watch.when_done(window.oldest)
+                        window.when_ready(watch)
                     await changed.wait()
             ahead.check()
         finally:
@@ -280,19 +279,13 @@ def _add(window: Window, records: Sequence[NewRecord]) -> None:
 
 
 class _Watch:
-    """Sets an event of the event loop when a future of the writer is done."""
+    """Sets an event of the event loop from any thread."""
 
     def __init__(self, changed: asyncio.Event) -> None:
         self._loop = asyncio.get_running_loop()
         self._changed = changed
-        self._watched: Future[PutResult] | None = None
 
-    def when_done(self, future: Future[PutResult]) -> None:
-        if future is not self._watched:
-            self._watched = future
-            future.add_done_callback(self._notify)
-
-    def _notify(self, _: Future[PutResult]) -> None:
+    def __call__(self) -> None:
         with suppress(RuntimeError):  # the event loop is closed
             self._loop.call_soon_threadsafe(self._changed.set)
 

@@ -113,7 +113,7 @@ BUGS = (
     ),
     bug(
         "a child waits for the threads of its parent",
-        "packs/sealed.py",
+        "packs/answers.py",
         "        check_process(self._process)\n        return super().result(timeout)\n",
         "        return super().result(timeout)\n",
         "tests/integration/test_fork.py",

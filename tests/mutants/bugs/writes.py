@@ -16,7 +16,7 @@ BUGS = (
     bug(
         "a fence is not checked when a flush commits",
         "packs/flush.py",
-        "    fenced = fences.covering(connection, [record.fence_query() for record in some])\n",
+        "    fenced = _fenced(connection, some)\n",
         "    fenced: dict[int, set[object]] = {}\n",
         RACES,
     ),

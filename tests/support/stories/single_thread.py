@@ -6,6 +6,7 @@ from copy import copy
 from typing import ParamSpec, TypeVar
 
 from storage.model import PutResult
+from storage.packs.answers import Answer
 from storage.packs.queue import Lanes
 from storage.packs.sealed import SealedRecord
 from storage.policy import needs_reading
@@ -47,7 +48,7 @@ class Later(Executor):
 class Awaited(Future[PutResult]):
     """The result of a put. Asking for it runs the flush."""
 
-    def __init__(self, inner: Future[PutResult], later: Later) -> None:
+    def __init__(self, inner: Answer, later: Later) -> None:
         super().__init__()
         self._inner, self._later = inner, later
 
@@ -56,14 +57,15 @@ class Awaited(Future[PutResult]):
 
     def result(self, timeout: float | None = None) -> PutResult:
         self._later.run()
-        return self._inner.result(0)
+        return self._inner.result()
 
     def add_done_callback(self, fn: Callable[[Future[PutResult]], object]) -> None:
+        assert isinstance(self._inner, Future)
         self._inner.add_done_callback(fn)
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         self._later.run()
-        return self._inner.exception(0)
+        return self._inner.exception()
 
 
 class InOrder(Lanes):
@@ -73,7 +75,7 @@ class InOrder(Lanes):
         self._later = Later()
         super().__init__(lanes._limits, lanes._flush, self._later)
 
-    def submit(self, item: SealedRecord, *, bulk: bool, wait: float) -> Future[PutResult]:
+    def submit(self, item: SealedRecord, *, bulk: bool, wait: float) -> Answer:
         return Awaited(super().submit(item, bulk=bulk, wait=wait), self._later)
 
     def close(self, until: float) -> None:

@@ -1,0 +1,112 @@
+"""Bugs in what makes bulk writes cheap."""
+
+from tests.mutants.bugs.bug import bug
+
+ANSWERS = "tests/unit/test_answers.py"
+ENTROPY = "tests/unit/test_entropy_pool.py"
+COPIED = "tests/integration/test_copied_rows.py"
+POSTURE = "tests/unit/test_posture.py"
+POSTURES = "tests/integration/test_postures.py"
+RACES = "tests/faults/test_races.py"
+PLANS = "tests/unit/test_plans.py"
+
+BUGS = (
+    bug(
+        "a second answer counts",
+        "packs/answers.py",
+        "        if self._answer is not None:\n            raise InvalidStateError\n",
+        "",
+        ANSWERS,
+    ),
+    bug(
+        "a caller who waits for an answer is not woken",
+        "packs/answers.py",
+        "                waiter.changed.notify_all()\n",
+        "                pass\n",
+        ANSWERS,
+    ),
+    bug(
+        "a forked process waits for ever",
+        "packs/answers.py",
+        "            check_process(waiter.process)\n",
+        "",
+        ANSWERS,
+    ),
+    bug(
+        "who asks after the answer is not told",
+        "packs/answers.py",
+        "        if self._answer is not None:\n            notify()\n",
+        "",
+        ANSWERS,
+    ),
+    bug(
+        "a forked process gives the random bytes of its parent",
+        "crypto/entropy.py",
+        " or own.process != os.getpid()",
+        "",
+        ENTROPY,
+    ),
+    bug(
+        "random bytes are given twice",
+        "crypto/entropy.py",
+        "        own.at = begin + size\n",
+        "        own.at = begin\n",
+        ENTROPY,
+    ),
+    bug(
+        "threads share a block of random bytes",
+        "crypto/entropy.py",
+        "class _Own(threading.local):",
+        "class _Own:",
+        ENTROPY,
+    ),
+    bug(
+        "a copied row is of another day",
+        "catalog/copying.py",
+        "                record_id.day.toordinal() - _DAY_ZERO,\n",
+        "                record_id.day.toordinal() - _DAY_ZERO + 1,\n",
+        COPIED,
+    ),
+    bug(
+        "a copied row loses its origin",
+        "catalog/copying.py",
+        "minted if row.origin is record_id.minted else _microseconds(row.origin)",
+        "minted",
+        COPIED,
+    ),
+    bug(
+        "a posture is believed past midnight",
+        "policy/posture.py",
+        "    return min(known.read + POSTURE_REFRESH, tomorrow)\n",
+        "    return known.read + POSTURE_REFRESH\n",
+        POSTURE,
+    ),
+    bug(
+        "a posture is not read again while writes go on",
+        "policy/posture.py",
+        "    return min(known.read + POSTURE_REFRESH, tomorrow)\n",
+        "    return tomorrow\n",
+        POSTURE,
+    ),
+    bug(
+        "what was read of a bucket counts when the last decision is over",
+        "postures.py",
+        "                self._settled = None\n                if known.findings:\n",
+        "                if known.findings:\n",
+        POSTURES,
+    ),
+    bug(
+        "an id below the floor of its class is accepted",
+        "policy/plans.py",
+        "record_id.day == term.expiry_day and not self.floor",
+        "record_id.day == term.expiry_day",
+        PLANS,
+    ),
+    bug(
+        "fences are looked at only if the newest record is old enough",
+        "packs/flush.py",
+        "    oldest = min(record.lineage.origin for record in batch)\n",
+        "    oldest = max(record.lineage.origin for record in batch)\n",
+        "tests/integration/test_shared_packs.py",
+    ),
+)
