@@ -143,7 +143,6 @@ class Postures:
         try:
             known = self._noted(name) or self._fetch(name)
             with self._lock:
-                self._settled = None
                 if known.findings:
                     self._known[name] = known
                 else:
@@ -164,7 +163,6 @@ class Postures:
         known = self._last(name)
         if known is not None:
             with self._lock:
-                self._settled = None
                 self._known.setdefault(name, known)
 
     def _last(self, name: str) -> KnownPosture | None:

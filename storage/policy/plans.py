@@ -32,7 +32,6 @@ class Plan:
     tenant: TenantSpec
     placement: Placement
     term: Term
-    floor: bool  # of its class: an id may end too early for it
     begins: datetime
     ends: datetime
 
@@ -49,7 +48,7 @@ class Plan:
         moment, term = counts_from(record_id, now, error), self.term
         if not (self.covers(record_id.minted) and self.covers(moment)):
             return accept_id(self.topology, self.tenant, record_id, now, error)
-        if record_id.day == term.expiry_day and not self.floor:
+        if record_id.day == term.expiry_day:
             return term
         return term_under(self.topology, record_id, term, term.expiry_day, moment)
 
@@ -75,5 +74,4 @@ def plan_writes(
     term = retain(topology, tenant, data_class, begins)
     later = midnight((begins - purge).date() + _DAY) + purge
     ends = min(midnight(begins.date() + _DAY), later)
-    floor = topology.classes[data_class].floor_days is not None
-    return Plan(topology, tenant, placement, term, floor, begins, ends)
+    return Plan(topology, tenant, placement, term, begins, ends)

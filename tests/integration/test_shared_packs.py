@@ -2,10 +2,10 @@
 
 import pytest
 
-from storage.model import DataClass, NewRecord, PutFailure, PutResult
+from storage.model import DataClass, NewRecord, PutFailure, PutResult, Scope
 from storage.region import Limits
 from storage.testing import Domicile
-from tests.support.actions import get, work
+from tests.support.actions import erase, get, work
 from tests.support.inspect.stored import home, pack_ids
 
 
@@ -29,6 +29,24 @@ def test_a_record_that_is_refused_does_not_stop_those_after_it(domicile: Domicil
     assert isinstance(before, PutResult)
     assert isinstance(after, PutResult)
     assert [get(t, result.id) for result in (before, after)] == [b"before", b"after"]
+
+
+def test_a_record_that_was_erased_before_it_came_is_refused_alone(domicile: Domicile) -> None:
+    """Its id is older than the erasure of its subject; that of the next one is younger."""
+    t = domicile.tenant()
+    old = t.new_id(DataClass.PROMPT)
+    domicile.pass_time(seconds=1)
+    erase(t, Scope.subject("u"))
+    domicile.pass_time(seconds=1)
+    refused, stored = t.put_many(
+        [
+            NewRecord(DataClass.PROMPT, b"old", old, subject="u"),
+            NewRecord(DataClass.PROMPT, b"new", subject="u"),
+        ]
+    )
+    assert isinstance(refused, PutFailure)
+    assert refused.error.code == "Erased"
+    assert isinstance(stored, PutResult)
 
 
 def test_a_record_that_is_stored_already_does_not_stop_those_after_it(domicile: Domicile) -> None:

@@ -29,6 +29,15 @@ def test_each_byte_is_given_once() -> None:
     assert len(pairs) == len(set(pairs))
 
 
+def test_threads_do_not_share_what_they_take_from() -> None:
+    """Each has asked the source, whatever the other has left: so they need no turns."""
+    pool = Pool(Counted())
+    first = pool(2)
+    with ThreadPoolExecutor(1) as threads:
+        other = threads.submit(pool, 2).result()
+    assert int.from_bytes(other) - int.from_bytes(first) == 1024
+
+
 def test_a_forked_process_takes_other_bytes() -> None:
     """What its parent would give next is not given by both."""
     pool = Pool(os.urandom)

@@ -6,9 +6,6 @@ ANSWERS = "tests/unit/test_answers.py"
 ENTROPY = "tests/unit/test_entropy_pool.py"
 COPIED = "tests/integration/test_copied_rows.py"
 POSTURE = "tests/unit/test_posture.py"
-POSTURES = "tests/integration/test_postures.py"
-RACES = "tests/faults/test_races.py"
-PLANS = "tests/unit/test_plans.py"
 
 BUGS = (
     bug(
@@ -87,20 +84,6 @@ BUGS = (
         "    return min(known.read + POSTURE_REFRESH, tomorrow)\n",
         "    return tomorrow\n",
         POSTURE,
-    ),
-    bug(
-        "what was read of a bucket counts when the last decision is over",
-        "postures.py",
-        "                self._settled = None\n                if known.findings:\n",
-        "                if known.findings:\n",
-        POSTURES,
-    ),
-    bug(
-        "an id below the floor of its class is accepted",
-        "policy/plans.py",
-        "record_id.day == term.expiry_day and not self.floor",
-        "record_id.day == term.expiry_day",
-        PLANS,
     ),
     bug(
         "fences are looked at only if the newest record is old enough",
