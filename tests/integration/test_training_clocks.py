@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from storage.client.tenant import BoundTenant
-from storage.errors import ConsentRefused
+from storage.errors import ConsentRefused, TermsChanged
 from storage.model import DataClass
 from storage.testing import Domicile
 from storage.testing.faults import Call
@@ -156,3 +156,21 @@ def test_a_consent_right_after_the_tenant_was_made_counts(training: Domicile) ->
     made.put(PROMPT, b"mine")
     training.pass_time(seconds=5)
     assert bodies(train(training, "run-1", "beta-eu")) == [b"mine"]
+
+
+def test_a_consent_is_not_that_of_a_tenant_that_is_made_anew_while_it_is_noted(
+    training: Domicile,
+) -> None:
+    """It is another tenant, which has not consented."""
+    training.tenant("beta-eu")
+
+    def anew() -> None:
+        training.store.admin.tenants.remove("beta-eu")
+        training.pass_time(seconds=1)
+        training.tenant("beta-eu")
+
+    made = while_noted(training, anew)
+    with pytest.raises(TermsChanged):
+        consent(training, "beta-eu")
+    assert made
+    assert training.store.consents.list("beta-eu") == []

@@ -50,6 +50,13 @@ BUGS = (
         CLOCKS,
     ),
     bug(
+        "a consent of a former tenant is recorded for one that was made anew meanwhile",
+        "ledger/consents.py",
+        "        if tenants.created(connection, [tenant])[tenant] > new.recorded:",
+        "        if False:",
+        CLOCKS,
+    ),
+    bug(
         "a withdrawal of a day counts from its beginning",
         "policy/consent.py",
         "    if kind is ConsentKind.OPT_IN or begins > utc(now):",
