@@ -17,10 +17,12 @@ from sqlalchemy import (
     LargeBinary,
     ScalarSelect,
     Select,
+    Subquery,
     Text,
     Uuid,
     and_,
     any_,
+    case,
     exists,
     func,
     literal,
@@ -28,7 +30,7 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import JSON, insert
 
 from regions.model import Purpose
 from storage.catalog import deletions, erasures, fences, hold_predicate
@@ -356,15 +358,49 @@ def _since_created(tenant: str) -> ColumnElement[bool]:
     """SQL: whether a read is not that of a former tenant of the same id; if there is none, any.
 
     A tenant that was lost with the catalog is created again after its reads: so a recovery between
-    them leaves a read its own, unless all of the tenant was erased since. A former one was.
+    them leaves a read its own, unless a tenant of that id was erased or removed since, or the id
+    was another account's. The log tells that: its lines are back once every backend was read.
     """
     created = func.coalesce(_created(tenant), r.began)
     recovered = exists().where(
         line.kind == LineKind.RECOVERY.value, line.at.between(r.began, created)
     )
     whole = e.tenant == tenant, e.scope == ScopeKind.TENANT.value
-    left = exists().where(*whole, e.state == ErasureState.COMPLETE.value, e.requested >= r.began)
+    erased = exists().where(*whole, e.state == ErasureState.COMPLETE.value, e.requested >= r.began)
+    unread = exists().where(func.cardinality(t.catalog_info.c.unread) > 0)
+    left = erased | unread | _removed_since(tenant) | _anothers_since(tenant)
     return (r.began >= created) | (recovered & ~left)
+
+
+def _removed_since(tenant: str) -> ColumnElement[bool]:
+    """SQL: whether a tenant of that id was removed after a read began."""
+    terms = _terms(tenant)
+    return exists().where(terms.c.at >= r.began, terms.c.ended == "removed")
+
+
+def _anothers_since(tenant: str) -> ColumnElement[bool]:
+    """SQL: whether the id was another account's when a read began, or later."""
+    terms, at_first = _terms(tenant), _terms(tenant)
+    account = select(t.tenant.c.account).where(t.tenant.c.id == tenant).scalar_subquery()
+    known = select(func.max(at_first.c.at)).where(
+        at_first.c.at <= r.began, at_first.c.account.is_not(None)
+    )
+    since = func.coalesce(known.correlate(t.training_read).scalar_subquery(), r.began)
+    return exists().where(terms.c.at >= since, terms.c.account != account)
+
+
+def _terms(tenant: str) -> Subquery:
+    """SQL: what the log says of the terms of a tenant: its account at a time, or that it ended."""
+    # any login may add a line: one that PostgreSQL does not unescape says nothing
+    readable = case((~line.text.regexp_match(r"\\u(0000|[dD][89a-fA-F])"), line.text))
+    account, ended, whose = (
+        readable.cast(JSON)[name].as_string() for name in ("account", "ended", "tenant")
+    )
+    return (
+        select(line.at, account.label("account"), ended.label("ended"))
+        .where(line.kind == LineKind.AGREEMENT.value, whose == tenant)
+        .subquery()
+    )
 
 
 def _created(tenant: str) -> ScalarSelect[datetime]:

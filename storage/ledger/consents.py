@@ -4,13 +4,16 @@ It is in the ledger: a catalog that is restored from a backup would otherwise ha
 not its withdrawal.
 """
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import Final
 
 from sqlalchemy import Connection
 
 from regions.model import DataClass, Purpose
-from storage.catalog import consents, roster
+from storage.catalog import consents, roster, tenants
+from storage.errors import TermsChanged
 from storage.events import NewConsent
 from storage.ledger.consent_names import seal_subject
 from storage.ledger.fence import check_event
@@ -18,6 +21,8 @@ from storage.ledger.journal import commit_event
 from storage.model import Consent, ConsentKind
 from storage.policy import Statement, may_state, moment_of, not_before
 from storage.region import OpenRegion
+
+_TRIES: Final = 3  # to record a refusal while its holder says other things
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +46,42 @@ class Said:
 def state(region: OpenRegion, tenant: str, said: Said) -> Consent:
     """Record what was said. It counts from the return on.
 
-    Raises ConsentRefused or UnknownTenant, and what ``commit_event`` raises.
+    Raises ConsentRefused, UnknownTenant or TermsChanged, and what ``commit_event`` raises.
     """
-    new = _new(region, tenant, said)
-    statement = _statement(new)
+    for _ in range(_TRIES):
+        try:
+            return _state(region, tenant, said)
+        except _Overtaken:
+            continue
+    raise TermsChanged(advice="Try again.")
+
+
+class _Overtaken(TermsChanged):
+    """Somebody spoke while it was being recorded, at a time that is later."""
+
+
+def _state(region: OpenRegion, tenant: str, said: Said) -> Consent:
+    names = [] if said.subject is None else region.pseudonyms.all(tenant, "subject", said.subject)
+    with region.catalog.begin() as connection:
+        before = consents.said(connection, tenant, names)
+        made = tenants.created(connection, [tenant]).get(tenant)
+        _, login = roster.session(connection)
+    now = region.clock.now()  # after a look at what was said: what is not in it came later
+    new = _new(region, tenant, said, before, names=names, login=login, now=max(now, made or now))
+    statement, known = _statement(new), {x.id for x in before}
 
     def check(connection: Connection) -> None:
         check_event(region, connection, tenant)
-        others = consents.said(connection, tenant, statement.subjects)
-        wordings, now = region.topology.wordings, max(region.clock.now(), new.recorded)
-        may_state(wordings, statement, others, now=now).demand()
+        others = consents.said(connection, tenant, names)
+        if _given(said, others, names, new.recorded) > new.given:
+            raise _Overtaken
+        if tenants.created(connection, [tenant])[tenant] > new.recorded:  # it is another tenant
+            raise TermsChanged(advice="Try again.")
+        latest = max(region.clock.now(), new.recorded)
+        if statement.refuses:
+            latest = not_before(others, names, latest)
+        wordings = region.topology.wordings
+        may_state(wordings, statement, others, now=latest, known=known).demand()
 
     with region.catalog.begin() as connection:  # what is refused needs no entry
         check(connection)
@@ -61,18 +92,30 @@ def state(region: OpenRegion, tenant: str, said: Said) -> Consent:
     return found
 
 
-def _new(region: OpenRegion, tenant: str, said: Said) -> NewConsent:
-    now = region.clock.now()
-    number, sealed, names = region.new_uuid(now), None, list[bytes]()
+def _given(
+    said: Said, others: Iterable[Statement], names: Collection[bytes], now: datetime
+) -> datetime:
+    """Return when it was said: a refusal of now not before what its holder said until now."""
+    if said.kind is not ConsentKind.OPT_IN and not isinstance(said.given, datetime):
+        now = not_before(others, names, now)
+    return moment_of(said.kind, said.given or now, now)
+
+
+def _new(
+    region: OpenRegion,
+    tenant: str,
+    said: Said,
+    before: Iterable[Statement],
+    *,
+    names: Collection[bytes],
+    login: str,
+    now: datetime,
+) -> NewConsent:
+    number, sealed = region.new_uuid(now), None
     if said.subject is not None:
         sealed = seal_subject(region.roots, region.entropy, said.subject, number)
-        names = region.pseudonyms.all(tenant, "subject", said.subject)
+    given = _given(said, before, names, now)
     opts_in = said.kind is ConsentKind.OPT_IN
-    with region.catalog.begin() as connection:
-        _, login = roster.session(connection)
-        if not opts_in and not isinstance(said.given, datetime):
-            now = not_before(consents.said(connection, tenant, names), names, now)
-    given = moment_of(said.kind, said.given or now, now)
     return NewConsent(
         id=number,
         tenant=tenant,

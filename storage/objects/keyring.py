@@ -245,17 +245,23 @@ class KeyRing:
     def _from_replicas(self, key_id: UUID, use: Callable[[bytes], T]) -> T:
         """Return what is made of a key object, as a root key wrapped it. Raises KeyUnavailable."""
         with self._region.catalog.begin() as connection:
+            known = objects.find_object(connection, key_id)
             found = objects.replicas_of(connection, [key_id], [ReplicaState.STORED])
-        failures: list[BackendError | KeyUnavailable] = []
+        failures: list[BackendError | KeyUnavailable | Corrupt] = []
         for replica, patience in read_order(self._region, found.get(key_id, [])):
             try:
-                return use(fetch(self._region, replica, patience, 0, None))
+                sealed = fetch(self._region, replica, patience, 0, None)
+                if known is None or _is_intact(sealed, known.digest):
+                    return use(sealed)
+                failures.append(Corrupt(f"{replica.backend} has another key than was written."))
             except (BackendError, KeyUnavailable) as error:
                 failures.append(error)
         cause = failures[-1] if failures else None
-        if all(isinstance(one, KeyAbsent) for one in failures):
+        if all(isinstance(one, (KeyAbsent, Corrupt)) for one in failures):
             raise KeyUnavailable(
-                "No backend has the key of that record.", advice=Corrupt.usual_advice, lost=True
+                "No backend has the key of that record as it was written.",
+                advice=Corrupt.usual_advice,
+                lost=True,
             ) from cause
         raise _unavailable(failures) from cause
 
@@ -270,6 +276,11 @@ def _unavailable(failures: Sequence[DomicileError]) -> KeyUnavailable:
     error = KeyUnavailable(told[0].message, advice=told[0].advice)
     error.retryable = told[0].retryable
     return error
+
+
+def _is_intact(sealed: bytes, digest: bytes | None) -> bool:
+    """Return whether the bytes of a key object are those that were written, as far as known."""
+    return digest is None or hmac.compare_digest(hashlib.sha256(sealed).digest(), digest)
 
 
 def _shown(region: OpenRegion, row: Row, permit: Permit) -> StaffPermit:

@@ -1,6 +1,7 @@
 """Decide what may be recorded about consent, and whether a consent is in force for a record.
 
 Consent is never there by default. What counts is when something was said, not when it was recorded.
+But a refusal counts from its recording on, also if the time at which it was said is ahead.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -148,9 +149,18 @@ def not_before(said: Iterable[Statement], subjects: Collection[bytes], now: date
 
 
 def may_state(
-    wordings: Mapping[str, Wording], new: Statement, others: Iterable[Statement], *, now: datetime
+    wordings: Mapping[str, Wording],
+    new: Statement,
+    others: Iterable[Statement],
+    *,
+    now: datetime,
+    known: Collection[UUID] | None = None,
 ) -> Consenting:
-    """Decide whether a statement may be recorded beside the ``others`` of its tenant."""
+    """Decide whether a statement may be recorded beside the ``others`` of its tenant.
+
+    ``known``: those of them that were recorded before it was said; None: all. A refusal that was
+    recorded since is newer, whatever the clocks say.
+    """
     if new.kind is ConsentKind.OPT_IN:
         found = _against_wording(wordings, new)
         if found is not None:
@@ -159,7 +169,9 @@ def may_state(
         return Consenting(ConsentReason.PURPOSE_WITHOUT_CONSENT)
     if utc(new.given) > utc(now):
         return Consenting(ConsentReason.GIVEN_IN_THE_FUTURE)
-    if new.kind is ConsentKind.OPT_IN and any(_ends(other, new) for other in others):
+    if new.kind is ConsentKind.OPT_IN and any(
+        _ends(other, new, later=known is not None and other.id not in known) for other in others
+    ):
         return Consenting(ConsentReason.OLDER_THAN_WITHDRAWAL)
     return Consenting(ConsentReason.ALLOWED)
 
@@ -175,12 +187,12 @@ def _against_wording(wordings: Mapping[str, Wording], new: Statement) -> Consent
     return ConsentReason.WORDING_NOT_IN_USE if new.given.date() < wording.since else None
 
 
-def _ends(other: Statement, given: Statement) -> bool:
+def _ends(other: Statement, given: Statement, *, later: bool) -> bool:
     """Return whether a refusal is not older than a consent of the same holder, and about it."""
     return (
         other.refuses
         and other.same_holder(given)
-        and other.given >= given.given
+        and (later or other.given >= given.given)
         and bool(other.classes & given.classes)
         and bool(other.purposes & given.purposes)
     )
@@ -218,9 +230,11 @@ def consent_in_force(
 
     ``subject``: the pseudonym of its subject. ``per_subject``: each subject is asked, so the
     tenant's own consent is not enough. A refusal wins over every consent that is not newer, a
-    subject's over the tenant's consent, and the tenant's over that of any subject.
+    subject's over the tenant's consent, and the tenant's over that of any subject. A consent waits
+    for its time, a refusal does not: the clock of who recorded it may be ahead.
     """
-    known = [x for x in said if x.about(data_class, purpose) and utc(x.given) <= utc(now)]
+    about = [x for x in said if x.about(data_class, purpose)]
+    known = [x for x in about if x.refuses or utc(x.given) <= utc(now)]
     own = _newest([x for x in known if not x.subjects], origin)
     mine = _newest([x for x in known if subject is not None and subject in x.subjects], origin)
     if mine.reason is ConsentReason.OPTED_OUT:

@@ -369,8 +369,8 @@ class Trainer:
             if alone is None:
                 return None
             one, opened = alone
-        record = self._record(opened, sealed)
-        return self._handed_out(record, one, hashlib.sha256(record.body).hexdigest())
+        record, latest = self._record(one, opened, sealed)
+        return self._handed_out(record, latest, hashlib.sha256(record.body).hexdigest())
 
     def _opened_alone(self, record_id: RecordId) -> tuple[_Decided, Opened] | None:
         """Decide a record again, and open it. None: it may not be trained on any more, by now."""
@@ -383,22 +383,37 @@ class Trainer:
             raise too_long()
         return one, opened
 
-    def _record(self, opened: Opened, sealed: bytes | None) -> Record:
-        """Return a record. What was not gathered, or is corrupt, is read alone."""
+    def _record(
+        self, one: _Decided, opened: Opened, sealed: bytes | None
+    ) -> tuple[Record, _Decided]:
+        """Return a record, and what permits it by now.
+
+        What was not gathered, or is corrupt, is read alone, and decided again.
+        """
         row = opened.row
         if sealed is not None:
             try:
                 body = decrypt(opened, sealed, 0, row.size)
-                return Record(info(row, opened.term), body, metadata_of(opened))
+                return Record(info(row, opened.term), body, metadata_of(opened)), one
             except Corrupt:
                 pass  # the reader has the replica replaced, and takes another one
-        return Reader(self.region, self.keys, self._find).get(row.tenant, row.id)
+        latest = one
 
-    def _find(self, connection: Connection, tenant: str, record_id: RecordId) -> Permitted:
+        def find(connection: Connection, _: str, record_id: RecordId) -> Permitted:
+            nonlocal latest
+            latest = self._decide_one(connection, record_id)
+            return latest.permitted
+
+        return Reader(self.region, self.keys, find).get(row.tenant, row.id), latest
+
+    def _find(self, connection: Connection, _: str, record_id: RecordId) -> Permitted:
+        return self._decide_one(connection, record_id).permitted
+
+    def _decide_one(self, connection: Connection, record_id: RecordId) -> _Decided:
         decided, skipped = self._decide(connection, [record_id])
         if record_id.unique not in decided:
             raise PurposeRefused(reasons=tuple(skipped), advice="It may not be trained on now.")
-        return decided[record_id.unique].permitted
+        return decided[record_id.unique]
 
     def _handed_out(
         self,

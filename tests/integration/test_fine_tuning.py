@@ -3,6 +3,7 @@
 import pytest
 from sqlalchemy import text
 
+from storage.catalog import identity
 from storage.client.tenant import BoundTenant
 from storage.errors import Erased, InvalidRequest, ModelRefused, NotFound, PurposeRefused
 from storage.model import (
@@ -167,6 +168,112 @@ def test_a_former_tenants_files_are_not_shown_after_a_recovery(
         again.models.exclusions(JOB.model)
     with pytest.raises(ModelRefused):
         again.models.add(JOB.model, by="ann")
+
+
+def leave_file_by_file(domicile: Domicile) -> None:
+    """Use a file for a model, erase it alone, and remove the tenant."""
+    former = domicile.tenant()
+    file = former.put_file([b"lines of the former"]).id
+    former.models.add(JOB.model, by="ann")
+    domicile.pass_time(seconds=5)
+    former.get(file, purpose=TUNE, tuning=JOB)
+    domicile.pass_time(seconds=5)
+    leave(domicile, former, Scope.record(file))
+
+
+def recover(domicile: Domicile, dump: Dump) -> None:
+    """Restore the catalog, and recover it."""
+    domicile.pass_time(seconds=5)
+    dump.restore(domicile)
+    recover_catalog(domicile)
+    domicile.pass_time(seconds=5)
+
+
+def assert_nothing_is_of(again: BoundTenant) -> None:
+    """A tenant has neither the former's model nor its list, and does not tune it."""
+    put = again.put_file([b"lines of a stranger"]).id
+    for use in (
+        lambda: again.models.add(JOB.model, by="eve"),
+        lambda: again.get(put, purpose=TUNE, tuning=JOB),
+    ):
+        with pytest.raises(ModelRefused) as caught:
+            use()
+        assert caught.value.reasons == ("another_tenants_model",)
+    with pytest.raises(NotFound):
+        again.models.exclusions(JOB.model)
+
+
+def test_what_a_removed_tenant_used_is_nobodys_after_a_recovery(domicile: Domicile) -> None:
+    """The catalog knows the removal, and has not lost anything."""
+    leave_file_by_file(domicile)
+    recover(domicile, Dump.of(domicile))
+    assert_nothing_is_of(domicile.tenant())
+
+
+def test_what_a_removed_tenant_used_is_nobodys_if_the_log_alone_has_the_removal(
+    domicile: Domicile,
+) -> None:
+    """Also not that of the account that it had: it is another tenant."""
+    dump = Dump.of(domicile)
+    domicile.pass_time(seconds=5)
+    leave_file_by_file(domicile)
+    work(domicile, hours=1)
+    recover(domicile, dump)
+    assert_nothing_is_of(domicile.tenant())
+
+
+def test_what_a_removed_tenant_used_is_not_another_accounts_after_a_recovery(
+    domicile: Domicile,
+) -> None:
+    """Its removal is lost: no checkpoint had it yet. Whose the id was is in the log."""
+    dump = Dump.of(domicile)
+    domicile.pass_time(seconds=5)
+    leave_file_by_file(domicile)
+    recover(domicile, dump)
+    assert_nothing_is_of(domicile.tenant(account="stranger"))
+
+
+def test_nobody_has_lost_models_again_before_the_log_is_back(domicile: Domicile) -> None:
+    """A backend that did not answer may alone have the line of the removal."""
+    dump = Dump.of(domicile)
+    domicile.pass_time(seconds=5)
+    lost = domicile.tenant()
+    lost.models.add(JOB.model, by="ann")
+    lost.get(lost.put_file([b"lines"]).id, purpose=TUNE, tuning=JOB)
+    recover(domicile, dump)
+    again = domicile.tenant()
+    with home(domicile).catalog.begin() as connection:
+        identity.set_unread(connection, ["eu-b"])
+    with pytest.raises(ModelRefused):
+        again.models.add(JOB.model, by="ann")
+    work(domicile, hours=1)
+    again.models.add(JOB.model, by="ann")
+
+
+def test_a_line_that_is_no_text_is_no_obstacle(domicile: Domicile) -> None:
+    """Any login may add one to the log."""
+    dump = Dump.of(domicile)
+    domicile.pass_time(seconds=5)
+    lost = domicile.tenant()
+    lost.models.add(JOB.model, by="ann")
+    lost.get(lost.put_file([b"lines"]).id, purpose=TUNE, tuning=JOB)
+    recover(domicile, dump)
+    again = domicile.tenant()
+    with home(domicile).catalog.begin() as connection:
+        for said in ("\\u0000", "\\ud800"):
+            connection.execute(
+                text(
+                    "INSERT INTO log_line (id, kind, at, text, salt, commitment) VALUES "
+                    "(gen_random_uuid(), 'agreement', :at, :said, :salt, :commitment)"
+                ),
+                {
+                    "at": domicile.clock.now(),
+                    "said": f'{{"account":"{said}","tenant":"acme-eu"}}',
+                    "salt": bytes(32),
+                    "commitment": bytes(33),
+                },
+            )
+    again.models.add(JOB.model, by="ann")
 
 
 def test_a_tenant_that_was_lost_with_the_catalog_has_its_models_again(domicile: Domicile) -> None:

@@ -150,6 +150,27 @@ class TestUpAndDown:
             connection.execute(text("DELETE FROM statement"))
             schema.downgrade(connection, "base")
 
+    def test_a_refusal_is_kept_by_a_version_that_records_it_when_it_was_said(
+        self, alone: Throwaway
+    ) -> None:
+        """The newer one lets it be said later than it was recorded."""
+        url = alone.make("refused")
+        with opened(HOME, url) as connection:
+            schema.upgrade(connection)
+            connection.execute(
+                text(
+                    "INSERT INTO consent (id, tenant, kind, classes, purposes, actor, given, "
+                    "recorded, recorded_by) VALUES (gen_random_uuid(), 'acme-eu', 'withdrawal', "
+                    "'{prompt}', '{train}', 'ann', now() + interval '1 s', now(), 'x')"
+                )
+            )
+        with opened(HOME, url) as connection:
+            schema.downgrade(connection, "0045")
+            query = text("SELECT given = recorded FROM consent")
+            assert connection.scalars(query).all() == [True]
+            connection.execute(text("DELETE FROM consent"))
+            schema.downgrade(connection, "base")
+
     def test_an_owner_need_not_be_superuser(self, alone: Throwaway) -> None:
         """CREATEROLE, which hosted databases grant, is enough for up and down."""
         alone.execute("CREATE ROLE keeper LOGIN CREATEROLE")

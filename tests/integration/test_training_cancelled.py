@@ -111,3 +111,48 @@ def test_a_record_that_nobody_received_comes_next(training: Domicile) -> None:
         return lines
 
     assert run(training, use) == [2]
+
+
+@pytest.mark.parametrize("more", [1, 9])
+def test_a_read_is_closed_while_another_task_waits_for_a_record(
+    training: Domicile, more: int
+) -> None:
+    """As at a shutdown. What that task receives is in the manifest."""
+
+    async def use(read: AsyncTraining) -> list[str]:
+        lines = [(await anext(aiter(read))).entry]
+        stall = Stall(training)
+
+        async def consume() -> None:
+            left = more
+            async for one in read:
+                lines.append(one.entry)
+                left -= 1
+                if not left:
+                    return
+
+        consumer = asyncio.create_task(consume())
+        await asyncio.to_thread(stall.reached.wait, PATIENCE)
+        closing = asyncio.create_task(read.close())
+        await asyncio.sleep(0)
+        stall.go.set()
+        await asyncio.gather(consumer, closing)
+        assert len(lines) == 2
+        return lines
+
+    assert run(training, use) == [2]
+
+
+def test_two_tasks_receive_different_records(training: Domicile) -> None:
+    """And the manifest has both."""
+
+    async def use(read: AsyncTraining) -> list[str]:
+        async def one() -> str:
+            return (await anext(aiter(read))).entry
+
+        lines = await asyncio.gather(one(), one())
+        assert len(set(lines)) == 2
+        await read.close()
+        return list(lines)
+
+    assert run(training, use) == [2]

@@ -90,6 +90,78 @@ def test_what_has_lost_its_key_is_left_out(domicile: Domicile, tenant: BoundTena
     assert read.skipped == {"unreadable": 3}
 
 
+def spoil_key(domicile: Domicile, name: str, byte: int) -> None:
+    """Change a bit of the oldest day key."""
+    inner = domicile.backends[name].inner
+    key = min(one.key for one in inner.scan("day_key/"))
+    sealed = bytearray(inner.get(key))
+    sealed[byte] ^= 1
+    inner.purge(key)
+    inner.put(key, bytes(sealed), timeout=1)
+
+
+@pytest.mark.parametrize("byte", [0, 1, -1])  # of the version, the nonce, the tag
+@pytest.mark.parametrize("lost", [0, 1])
+def test_what_has_a_spoiled_key_is_left_out(
+    domicile: Domicile, tenant: BoundTenant, byte: int, lost: int
+) -> None:
+    """On every backend, or where one has lost it. What has another key is handed out."""
+    domicile.pass_time(days=1)
+    tenant.put(PROMPT, b"fourth")
+    for name in BACKENDS[lost:]:
+        spoil_key(domicile, name, byte)
+    for name in BACKENDS[:lost]:
+        inner = domicile.backends[name].inner
+        inner.purge(min(one.key for one in inner.scan("day_key/")))
+    domicile.open()  # no key is in a cache
+
+    read = train(domicile)
+
+    assert bodies(read) == [b"fourth"]
+    assert read.skipped == {"unreadable": 3}
+
+
+def test_a_key_that_is_spoiled_on_one_backend_is_read_from_another(
+    domicile: Domicile, tenant: BoundTenant
+) -> None:
+    """Nothing is left out."""
+    spoil_key(domicile, "eu-a", -1)
+    domicile.open()
+    read = train(domicile)
+    assert bodies(read) == [b"first", b"second", b"third"]
+    assert read.skipped == {}
+
+
+def test_a_spoiled_key_that_may_be_good_elsewhere_ends_the_read(
+    domicile: Domicile, tenant: BoundTenant
+) -> None:
+    """Where the other backend does not answer."""
+    spoil_key(domicile, "eu-a", -1)
+    domicile.open()
+    domicile.backends["eu-b"].down = True
+    read = train(domicile)
+    with pytest.raises((Unavailable, KeyUnavailable)) as caught:
+        bodies(read)
+    assert caught.value.retryable
+    assert read.skipped == {}
+
+
+def test_a_key_service_that_cannot_open_keys_ends_the_read(
+    domicile: Domicile, tenant: BoundTenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The keys are as they were written: they can be opened once it can."""
+    domicile.open()
+
+    def fail(*_: object) -> bytes:
+        raise KeyUnavailable("It is down.")
+
+    monkeypatch.setattr(home(domicile).roots, "unwrap", fail)
+    read = train(domicile)
+    with pytest.raises(KeyUnavailable):
+        bodies(read)
+    assert read.skipped == {}
+
+
 @pytest.mark.parametrize("kind", ["pack/", "day_key/"])
 def test_a_backend_that_is_silent_ends_the_read(
     domicile: Domicile, tenant: BoundTenant, kind: str

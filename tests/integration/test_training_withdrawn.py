@@ -1,12 +1,13 @@
 """Training, and a withdrawal at about the same moment."""
 
+import json
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from storage.client.tenant import BoundTenant
-from storage.errors import CatalogUnavailable, PurposeRefused
+from storage.errors import BackendUnavailable, CatalogUnavailable, PurposeRefused
 from storage.ledger import journal
 from storage.model import DataClass, ExclusionReason
 from storage.testing import Domicile
@@ -191,3 +192,31 @@ class TestWhileABackendIsSlow:
         read = train(training)
         assert bodies(read) == []
         assert (len(asked), read.skipped) == (2, {"opted_out": 1})
+
+    def test_the_line_names_the_consent_by_which_it_was_read(
+        self, training: Domicile, tenant: BoundTenant
+    ) -> None:
+        """Not the one before, which was withdrawn while a backend was slow."""
+        consent(training)
+        tenant.put(PROMPT, b"mine")
+        training.pass_time(seconds=5)
+        asked: list[str] = []
+        again: list[str] = []
+
+        def slow(call: Call) -> object:
+            asked.append(call.key)
+            if len(asked) <= 2:  # the page is not gathered, so the record is read alone
+                raise BackendUnavailable(call.backend.name)
+            if len(asked) == 3:
+                training.pass_time(seconds=5)
+                withdraw(training)
+                training.pass_time(seconds=1)
+                again.append(str(consent(training, wording=FILES, classes=(PROMPT,)).id))
+                training.pass_time(seconds=5)
+            return call.proceed()
+
+        for name in ("eu-a", "eu-b"):
+            training.backends[name].inject(slow, "get", prefix="pack/")
+        with train(training) as read:
+            (line,) = [json.loads(one.entry) for one in read]
+        assert ([line["consent"]], line["wording"]) == (again, FILES)

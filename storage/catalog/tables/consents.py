@@ -51,7 +51,7 @@ consent = Table(  # no role changes or deletes one
         "wording ~ '^[0-9a-f]{64}$' AND document ~ '^[0-9a-f]{64}$'", name="consent_digests"
     ),
     CheckConstraint("cardinality(classes) > 0 AND cardinality(purposes) > 0", name="consent_about"),
-    CheckConstraint("given <= recorded", name="consent_given"),
+    CheckConstraint("given <= recorded OR kind <> 'opt_in'", name="consent_given"),
     Index("consent_tenant", "tenant", "number"),
     Index("consent_subject", "match_values", postgresql_using="gin"),
     Index("consent_ended", "ended", postgresql_where=text("ended IS NOT NULL")),

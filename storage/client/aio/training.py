@@ -54,6 +54,7 @@ class AsyncTraining:
         self._training = training
         self._threads = threads
         self._next: asyncio.Future[TrainingRecord | None] | None = None  # that nobody received
+        self._lock = asyncio.Lock()
 
     async def __aiter__(self) -> AsyncIterator[AsyncTrainingRecord]:
         """Yield the records, of one tenant after the other."""
@@ -62,15 +63,16 @@ class AsyncTraining:
 
     async def _received(self) -> TrainingRecord | None:
         """Return the next record. It is received unless this is cancelled."""
-        if self._next is None:
-            self._next = self._threads.call(next, iter(self._training), None)
-        try:
-            record = await asyncio.shield(self._next)
-        except Exception:
+        async with self._lock:
+            if self._next is None:
+                self._next = self._threads.call(next, iter(self._training), None)
+            try:
+                record = await asyncio.shield(self._next)
+            except Exception:
+                self._next = None
+                raise
             self._next = None
-            raise
-        self._next = None
-        return record
+            return record
 
     @property
     def manifests(self) -> Sequence[str]:
@@ -83,12 +85,13 @@ class AsyncTraining:
         return self._training.skipped
 
     async def close(self) -> None:
-        """See ``Training.close``. It waits for what is being read."""
-        if self._next is not None:
-            await asyncio.wait([self._next])
-            self._training._drop_last()  # noqa: SLF001 - callers have no use for it
-            self._next = None
-        await self._threads.call(self._training.close)
+        """See ``Training.close``. It waits for what is being read, and for who is to receive it."""
+        async with self._lock:
+            if self._next is not None:
+                await asyncio.wait([self._next])
+                self._training._drop_last()  # noqa: SLF001 - callers have no use for it
+                self._next = None
+            await self._threads.call(self._training.close)
 
     async def __aenter__(self) -> Self:
         """Return the read."""

@@ -4,6 +4,7 @@ from tests.mutants.bugs.bug import bug
 
 POLICY = "tests/unit/test_consent.py"
 CONSENTS = "tests/integration/test_consents.py"
+CLOCKS = "tests/integration/test_training_clocks.py"
 
 BUGS = (
     bug(
@@ -30,9 +31,51 @@ BUGS = (
     bug(
         "a withdrawal by a process whose clock is behind loses to the consent before it",
         "ledger/consents.py",
-        "            now = not_before(consents.said(connection, tenant, names), names, now)\n",
-        "            pass\n",
+        "        now = not_before(others, names, now)\n",
+        "        pass\n",
         "tests/integration/test_training_withdrawn.py",
+    ),
+    bug(
+        "a withdrawal waits for the time of the consent that it withdraws",
+        "policy/consent.py",
+        "    known = [x for x in about if x.refuses or utc(x.given) <= utc(now)]\n",
+        "    known = [x for x in about if utc(x.given) <= utc(now)]\n",
+        CLOCKS,
+    ),
+    bug(
+        "a withdrawal loses to a consent that comes while it is noted",
+        "ledger/consents.py",
+        "        if _given(said, others, names, new.recorded) > new.given:\n",
+        "        if False:\n",
+        CLOCKS,
+    ),
+    bug(
+        "a consent overtakes a withdrawal that comes while it is noted",
+        "policy/consent.py",
+        "later=known is not None and other.id not in known",
+        "later=False",
+        CLOCKS,
+    ),
+    bug(
+        "a withdrawal is recorded in the future",
+        "ledger/consents.py",
+        "        recorded=now,\n",
+        "        recorded=max(now, given),\n",
+        CLOCKS,
+    ),
+    bug(
+        "a consent right after its tenant was made does not count",
+        "ledger/consents.py",
+        "now=max(now, made or now))",
+        "now=now)",
+        CLOCKS,
+    ),
+    bug(
+        "a consent of a former tenant is recorded for one that was made anew meanwhile",
+        "ledger/consents.py",
+        "        if tenants.created(connection, [tenant])[tenant] > new.recorded:",
+        "        if False:",
+        CLOCKS,
     ),
     bug(
         "a withdrawal of a day counts from its beginning",
@@ -58,8 +101,8 @@ BUGS = (
     bug(
         "a consent that was withdrawn later is recorded",
         "policy/consent.py",
-        "        and other.given >= given.given\n",
-        "        and False\n",
+        "        and (later or other.given >= given.given)\n",
+        "        and later\n",
         POLICY,
     ),
     bug(
@@ -149,7 +192,7 @@ BUGS = (
     bug(
         "the name of a subject is not sealed",
         "ledger/consent_names.py",
-        "    return seal_name(roots, entropy, subject, _context(consent))",
+        "    return seal_name(roots, entropy, subject, name_context(consent))",
         "    return subject.encode()",
         CONSENTS,
     ),
