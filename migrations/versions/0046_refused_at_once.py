@@ -4,7 +4,7 @@ It is not older than the consent that it withdraws, and that may have come from 
 ahead. When it was recorded is noted as it was.
 
 Revision: 0046
-Follows: 0044
+Follows: 0045
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from alembic import op
 
 revision: str = "0046"
-down_revision: str | None = "0044"
+down_revision: str | None = "0045"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
