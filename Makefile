@@ -86,8 +86,9 @@ check-wheel: wheel ## Install the wheel into an empty environment and run its do
 	cd build/empty && env -i HOME="$$PWD" DOMICILE_HOME="$$PWD/home" PYTHONPATH="$$PWD" \
 	  PATH=/usr/sbin:/usr/bin:/sbin:/bin ../venv/bin/domicile doctor
 
-bench: venv ## Measure ingest, and what the rules about people cost it
-	$(BIN)/python benchmarks/ingest.py $(ARGS)
+bench: venv ## Measure ingest, and what the rules about people cost it; ARGS="--rounds 1": sooner
+	@$(BIN)/$(PIP) install -qq --require-hashes --no-deps -r benchmarks/requirements.txt
+	$(BIN)/python -m benchmarks.ingest $(ARGS)
 	$(if $(ARGS),,$(BIN)/python benchmarks/people.py)
 
 bench-people: venv ## The second alone; ARGS="--directory DIR": on a real disk

@@ -59,6 +59,21 @@ def test_any_other_answer_proves_nothing(body: bytes) -> None:
         check_response("ListObjectVersions", body, BUCKET)
 
 
+def test_a_server_that_states_no_region_is_believed() -> None:
+    """SeaweedFS answers with the request of another operation, and no region in it."""
+    for inner in (b"", b"<LocationConstraint/>", b"<LocationConstraint></LocationConstraint>"):
+        body = b"<CreateBucketConfiguration>" + inner + b"</CreateBucketConfiguration>"
+        check_response("GetBucketLocation", body, BUCKET)
+
+
+def test_a_region_that_is_not_read_is_not_believed() -> None:
+    """Botocore reads the text of the root alone: it would be the default region."""
+    inner = "<LocationConstraint>eu-central-1</LocationConstraint>"
+    for name in ("CreateBucketConfiguration", "LocationConstraint"):
+        with pytest.raises(InvalidResponse):
+            check_response("GetBucketLocation", f"<{name}>{inner}</{name}>".encode(), BUCKET)
+
+
 @pytest.fixture
 def server() -> Iterator[LoopbackServer]:
     """A server that answers what the test says."""

@@ -22,7 +22,8 @@ _ROOTS: Mapping[str, tuple[str, ...]] = {
     "DeleteObjects": ("DeleteResult",),
     "GetBucketAcl": ("AccessControlPolicy",),
     "GetBucketLifecycleConfiguration": ("LifecycleConfiguration",),
-    "GetBucketLocation": ("LocationConstraint",),
+    # the second name is that of SeaweedFS, which states no region
+    "GetBucketLocation": ("LocationConstraint", "CreateBucketConfiguration"),
     "GetBucketLogging": ("BucketLoggingStatus",),
     # the second names are those of moto
     "GetBucketNotificationConfiguration": (
@@ -88,6 +89,8 @@ def check_response(operation: str, body: object, bucket: str) -> None:
         return  # some servers send it with status 200; botocore raises it
     if local_name(root) not in _ROOTS[operation]:
         raise InvalidResponse("another root element")
+    if operation == "GetBucketLocation" and len(root) and _text(root, "LocationConstraint"):
+        raise InvalidResponse("a region that is not read")
     if operation in _ENTRIES:
         _check_listing(operation, root, bucket)
 
