@@ -8,6 +8,13 @@ SLOW = "tests/integration/test_slow_replicas.py"
 
 BUGS: tuple[Bug, ...] = (
     bug(
+        "a region that is not read counts as the default one",
+        "backends/s3/responses.py",
+        'operation == "GetBucketLocation" and len(root) and _text(root, "LocationConstraint")',
+        "False",
+        RESPONSES,
+    ),
+    bug(
         "any XML is a listing",
         "backends/s3/responses.py",
         "    if local_name(root) not in _ROOTS[operation]:",
