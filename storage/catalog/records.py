@@ -109,13 +109,7 @@ def table_of(day: date | None) -> Table:
 
 def find(connection: Connection, tenant: str, record_id: RecordId) -> Found | None:
     """Return a record, and whether it is fenced, in one statement."""
-    found = find_all(connection, [(tenant, record_id)]).get((tenant, record_id.unique))
-    return found if found is not None and _is_named(found.row, record_id) else None
-
-
-def _is_named(row: Row, record_id: RecordId) -> bool:
-    """Whether it is the whole id of a row. The catalog looks for some parts of it."""
-    return str(row.id) == str(record_id)
+    return find_all(connection, [(tenant, record_id)]).get((tenant, record_id.unique))
 
 
 def find_all(
@@ -256,7 +250,7 @@ def find_with_holds(
         kept = hold_predicate.held(table)
         query = select(table, fenced(table).label("fenced"), kept.label("kept")).where(*where)
         row = connection.execute(query).one_or_none()
-        if row is not None and _is_named(row_of(row), record_id):
+        if row is not None:
             return Found(row_of(row), row.fenced), row.kept
     return None
 

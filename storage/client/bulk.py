@@ -84,8 +84,12 @@ class Window:
         return bool(self._waiting) and self._waiting[0][1].done()
 
     def when_ready(self, notify: Callable[[], object]) -> None:
-        """Call ``notify`` once the oldest result is known, perhaps again, in any thread."""
-        self._waiting[0][1].when_done(notify)
+        """Call ``notify`` once the oldest result is known, perhaps again, in any thread.
+
+        If no write is in progress, never.
+        """
+        if self._waiting:
+            self._waiting[0][1].when_done(notify)
 
     def add(self, record: NewRecord) -> None:
         """Start to write a record. Waits for its parents if they are in another lane."""

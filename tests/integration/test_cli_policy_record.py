@@ -1,16 +1,13 @@
 """``policy explain ID``: whether a record may be used, with the reasons and what they rest on."""
 
 import hashlib
-from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from regions.load import load_topology
 from storage.cli.exit_codes import Exit
-from storage.model import RecordId
-from tests.support.cli_harness import READ, CommandLine
+from tests.support.cli_harness import CommandLine
 
 (WORDING,) = load_topology().wordings
 SOURCE = hashlib.sha256(b"the export of another system").hexdigest()
@@ -165,18 +162,3 @@ def test_a_record_is_not_asked_about_by_region_or_pause(line: CommandLine) -> No
 
         assert (code, error["code"]) == (Exit.INVALID, "InvalidRequest")
         assert option in error["message"]
-
-
-def test_an_id_that_differs_in_anything_is_another_one(line: CommandLine) -> None:
-    """The catalog looks for parts of an id: the region and the minting are not among them."""
-    record = RecordId.parse(line.put("mine"))
-    region = replace(record, region="us-east-1")
-    minted = replace(record, minted=record.minted - timedelta(milliseconds=1))
-    for other in (region, minted):
-        for asking in (
-            asked(str(other), "serve"),
-            ["explain", "acme-eu", str(other)],
-            ["get", "acme-eu", str(other), *READ],
-        ):
-            code, error = line.error(*asking)
-            assert (code, error["code"]) == (Exit.NOT_THERE, "NotFound")

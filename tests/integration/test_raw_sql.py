@@ -277,6 +277,7 @@ class TestALine:
     def test_is_one_if_the_api_changes_a_hold(self, domicile: Domicile) -> None:
         """Whatever the hold leaves out. What is requested has a line of the catalog."""
         domicile.tenant()
+        domicile.tenant("b", account="b")
         moment = datetime(2026, 2, 3, 4, 5, 6, 120000, UTC)
         part = CarveOut(tenants=("acme-eu", "b"), classes=(DataClass.PROMPT,), minted_from=moment)
         other = CarveOut(accounts=("b",), minted_to=moment.replace(microsecond=0))
