@@ -31,6 +31,7 @@ from storage.logs import make_logger
 from storage.model import Purpose, Reason, Scope
 from storage.settings import Settings
 from storage.testing import SERVICE, Domicile
+from storage.testing.harness import take_any_time
 from storage.workers.loop import Duty, Worker
 from tests.support.catalogs.databases import catalog_of, with_urls
 from tests.support.cli_harness import CommandLine, ensure_tenant
@@ -94,6 +95,7 @@ def older(domicile: Domicile) -> Iterator[Settings]:
     finally:
         with catalog_of(domicile.settings, AWAY) as connection:
             schema.upgrade(connection)
+        take_any_time(domicile.settings)  # other tests get this catalog
 
 
 FAULTS = [
