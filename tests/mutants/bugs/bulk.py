@@ -9,6 +9,13 @@ POSTURE = "tests/unit/test_posture.py"
 
 BUGS = (
     bug(
+        "a record is found by the first id of its idempotency key alone",
+        "catalog/records.py",
+        "            if known.row.id.data_class is classes[row.tenant, row.uid]:\n",
+        "            if known.row.id in {i for _, i in some}:\n",
+        "tests/integration/test_regressions.py",
+    ),
+    bug(
         "a second answer counts",
         "packs/answers.py",
         "        if self._answer is not None:\n            raise InvalidStateError\n",

@@ -28,13 +28,6 @@ BUGS = (
         TRAINING,
     ),
     bug(
-        "an id that names another region finds a record",
-        "catalog/records.py",
-        "    return str(row.id) == str(record_id)\n",
-        "    return True\n",
-        "tests/integration/test_cli_policy_record.py",
-    ),
-    bug(
         "what was handed out while a withdrawal was being written is not listed",
         "policy/training.py",
         "            or not any(y.same_holder(x) and y.given > x.given for y in consents)\n",
