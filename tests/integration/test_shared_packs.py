@@ -38,15 +38,16 @@ def test_a_record_that_was_erased_before_it_came_is_refused_alone(domicile: Domi
     domicile.pass_time(seconds=1)
     erase(t, Scope.subject("u"))
     domicile.pass_time(seconds=1)
-    refused, stored = t.put_many(
+    refused, *stored = t.put_many(
         [
             NewRecord(DataClass.PROMPT, b"old", old, subject="u"),
             NewRecord(DataClass.PROMPT, b"new", subject="u"),
+            NewRecord(DataClass.PROMPT, b"of another", subject="v"),
         ]
     )
     assert isinstance(refused, PutFailure)
     assert refused.error.code == "Erased"
-    assert isinstance(stored, PutResult)
+    assert all(isinstance(result, PutResult) for result in stored)
 
 
 def test_a_record_that_is_stored_already_does_not_stop_those_after_it(domicile: Domicile) -> None:
