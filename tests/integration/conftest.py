@@ -6,8 +6,9 @@ from tests.support.backends.lies import summary_of
 from tests.support.catalogs.databases import alone
 from tests.support.cli_harness import line, set_up
 from tests.support.leaks import seen
+from tests.support.training import training
 
-__all__ = ["alone", "line", "seen", "set_up"]
+__all__ = ["alone", "line", "seen", "set_up", "training"]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -5,7 +5,6 @@ import base64
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -47,7 +46,6 @@ from tests.support.training import (
     bodies,
     consent,
     opt_out,
-    permit_training,
     train,
     withdraw,
 )
@@ -55,15 +53,6 @@ from tests.support.transparency import lines
 
 PROMPT, COMPLETION, FILE = DataClass.PROMPT, DataClass.COMPLETION, DataClass.FINE_TUNING_FILE
 EARLY = datetime(2022, 6, 1, tzinfo=UTC)
-
-
-@pytest.fixture
-def training(domicile: Domicile, tmp_path: Path) -> Domicile:
-    """A Domicile whose topology permits training, a tenant, and a machine of the roster."""
-    permit_training(domicile, tmp_path)
-    domicile.tenant()
-    machine(domicile)
-    return domicile
 
 
 @pytest.fixture

@@ -27,15 +27,6 @@ TENTH = timedelta(milliseconds=100)
 
 
 @pytest.fixture
-def training(domicile: Domicile, tmp_path: Path) -> Domicile:
-    """A Domicile whose topology permits training, a tenant, and a machine of the roster."""
-    permit_training(domicile, tmp_path)
-    domicile.tenant()
-    machine(domicile)
-    return domicile
-
-
-@pytest.fixture
 def tenant(training: Domicile) -> BoundTenant:
     """The tenant, with a prompt of ann."""
     made = training.tenant()

@@ -1,7 +1,6 @@
 """What was handed out for training is forgotten when nothing needs it any more, not before."""
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select, text
@@ -14,26 +13,15 @@ from storage.workers.due import due
 from tests.support.actions import duty, erase, work
 from tests.support.holds import place_hold
 from tests.support.inspect.stored import home
-from tests.support.screening import machine
 from tests.support.training import (
     FILES,
     bodies,
     consent,
-    permit_training,
     train,
     withdraw,
 )
 
 KEPT = 1096  # days, as the shipped topology says of consents in the EU
-
-
-@pytest.fixture
-def training(domicile: Domicile, tmp_path: Path) -> Domicile:
-    """A Domicile whose topology permits training, a tenant, and a machine of the roster."""
-    permit_training(domicile, tmp_path)
-    domicile.tenant()
-    machine(domicile)
-    return domicile
 
 
 @pytest.fixture

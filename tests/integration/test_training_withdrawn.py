@@ -2,7 +2,6 @@
 
 import json
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -13,28 +12,17 @@ from storage.model import DataClass, ExclusionReason
 from storage.testing import Domicile
 from storage.testing.faults import Call
 from tests.support.actions import work
-from tests.support.screening import machine
 from tests.support.training import (
     FILES,
     TRAIN,
     bodies,
     consent,
-    permit_training,
     train,
     withdraw,
 )
 
 PROMPT, FILE = DataClass.PROMPT, DataClass.FINE_TUNING_FILE
 MIB = 1024 * 1024
-
-
-@pytest.fixture
-def training(domicile: Domicile, tmp_path: Path) -> Domicile:
-    """A Domicile whose topology permits training, a tenant, and a machine of the roster."""
-    permit_training(domicile, tmp_path)
-    domicile.tenant()
-    machine(domicile)
-    return domicile
 
 
 @pytest.fixture

@@ -4,10 +4,12 @@ import shutil
 from datetime import date, datetime
 from pathlib import Path
 
+import pytest
+
 from storage.client.training import Training
 from storage.model import Actor, Consent, DataClass, Purpose
 from storage.testing import Domicile
-from tests.support.screening import MILL
+from tests.support.screening import MILL, machine
 from tests.support.topology_files import CLASSES, SHIPPED
 
 PROMPTS = "a" * 64  # the wording for prompts and completions
@@ -48,6 +50,15 @@ def permit_all(directory: Path) -> None:
         classes.read_text().replace('purposes = ["serve"', 'purposes = ["train", "serve"')
     )
     (directory / "consents.toml").write_text(_WORDINGS)
+
+
+@pytest.fixture
+def training(domicile: Domicile, tmp_path: Path) -> Domicile:
+    """A Domicile whose topology permits training, a tenant, and a machine of the roster."""
+    permit_training(domicile, tmp_path)
+    domicile.tenant()
+    machine(domicile)
+    return domicile
 
 
 def permit_training(domicile: Domicile, directory: Path) -> None:
