@@ -36,6 +36,8 @@ from storage.keyservice.protocol import (
 from storage.model import StaffPermit
 from storage.ports import KeyService
 
+_PAUSE = 0.1  # seconds, before it accepts again
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -79,11 +81,7 @@ class KeyServer:
     def serve_forever(self) -> None:
         """Accept connections until ``stop``; then wait for the answers that are being made."""
         while self._readable(self._listener.fileno(), None):
-            connection, address = self._listener.accept()
-            where = {} if self._tls is None else {"address": f"{address[0]}:{address[1]}"}
-            thread = threading.Thread(target=self._serve, args=(connection, where))
-            self._threads.add(thread)
-            thread.start()
+            self._accept()
         end = self._clock() + self._limits.drain
         for thread in list(self._threads):
             thread.join(max(0.0, end - self._clock()))
@@ -103,19 +101,66 @@ class KeyServer:
         ready = {found for found, _ in poll.poll(None if seconds is None else seconds * 1000)}
         return descriptor in ready and self._stopped not in ready
 
+    def _accept(self) -> None:
+        """Take the next caller. What is wrong with one, or with this moment, ends no other."""
+        try:
+            connection, address = self._listener.accept()
+        except OSError as error:  # no descriptor is left, most likely: others give theirs back
+            self._log.error("key_service_accepts_nobody", error=error.strerror or str(error))
+            self._readable(self._stopped, _PAUSE)
+            return
+        where = {} if self._tls is None else {"address": f"{address[0]}:{address[1]}"}
+        try:
+            connection.settimeout(self._limits.message)
+            inner = connection if self._tls is None else self._secured(connection, self._tls)
+        except OSError as error:
+            connection.close()
+            self._note_end(self._log.bind(peer="-", **where), error)
+            return
+        thread = threading.Thread(target=self._serve, args=(inner, where))
+        self._threads.add(thread)
+        thread.start()
+
+    def _secured(self, connection: socket.socket, tls: ssl.SSLContext) -> ssl.SSLSocket:
+        """Count a handshake that is still to come, and end the oldest if there are too many.
+
+        Who has a certificate needs a moment for it, so the oldest are those who have none. It
+        counts from here: threads begin in any order.
+        """
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        inner = tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+        with self._lock:
+            self._handshakes[inner] = None
+            if len(self._handshakes) > self._limits.handshakes:
+                oldest = next(iter(self._handshakes))
+                del self._handshakes[oldest]
+                with suppress(OSError):  # the method of an SSLSocket would make it plain text
+                    socket.socket.shutdown(oldest, socket.SHUT_RDWR)
+        return inner
+
     def _serve(self, connection: socket.socket, where: Mapping[str, str]) -> None:
         """Answer one caller. Whatever it does, it harms itself alone."""
         log = self._log.bind(peer="-", **where)
         try:
-            with connection, self._secured(connection) as inner:
-                log = log.bind(peer=_peer(inner))
-                self._converse(inner)
+            with connection:
+                self._agree(connection)
+                log = log.bind(peer=_peer(connection))
+                self._converse(connection)
         except (OSError, Malformed) as error:
             self._note_end(log, error)
         except Exception as error:  # a bug ends a connection, not the key service
             log.exception("key_service_failed", error=type(error).__name__)
         finally:
             self._threads.discard(threading.current_thread())
+
+    def _agree(self, connection: socket.socket) -> None:
+        if not isinstance(connection, ssl.SSLSocket):
+            return
+        try:
+            _shake_hands(connection)
+        finally:
+            with self._lock:
+                self._handshakes.pop(connection, None)
 
     def _note_end(self, log: FilteringBoundLogger, error: Exception) -> None:
         problem = certificate_problem(error)
@@ -136,39 +181,6 @@ class KeyServer:
                 pass
         finally:
             self._room.release()
-
-    @contextmanager
-    def _secured(self, connection: socket.socket) -> Iterator[socket.socket]:
-        connection.settimeout(self._limits.message)
-        if self._tls is None:
-            yield connection
-            return
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        with self._tls.wrap_socket(
-            connection, server_side=True, do_handshake_on_connect=False
-        ) as inner:
-            with self._counted(inner):
-                _shake_hands(inner)
-            yield inner
-
-    @contextmanager
-    def _counted(self, connection: ssl.SSLSocket) -> Iterator[None]:
-        """Count a handshake, and end the oldest if there are too many.
-
-        Who has a certificate needs a moment for it, so the oldest are those who have none.
-        """
-        with self._lock:
-            self._handshakes[connection] = None
-            if len(self._handshakes) > self._limits.handshakes:
-                oldest = next(iter(self._handshakes))
-                del self._handshakes[oldest]
-                with suppress(OSError):  # the method of an SSLSocket would make it plain text
-                    socket.socket.shutdown(oldest, socket.SHUT_RDWR)
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._handshakes.pop(connection, None)
 
     def _answer_one(self, channel: Channel, peer: str) -> bool:
         """Answer the next message. False: the caller has no more, or the server stops."""

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import resource
 import socket
 import stat
 import threading
@@ -43,6 +44,33 @@ def path() -> Iterator[Path]:
     """Where the socket of a key service goes."""
     with short_folder() as folder:
         yield folder / "keys.sock"
+
+
+class _Watched(io.StringIO):
+    """A log that says when it has been told of something."""
+
+    def __init__(self, word: str) -> None:
+        super().__init__()
+        self._word = word
+        self.seen = threading.Event()
+
+    def write(self, text: str) -> int:
+        if self._word in text:
+            self.seen.set()
+        return super().write(text)
+
+
+@contextmanager
+def _no_descriptor() -> Iterator[None]:
+    """Let this process open no file more than it has."""
+    free = os.dup(0)
+    os.close(free)
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 class TestDown:
@@ -346,6 +374,20 @@ class TestALyingCaller:
                 remote(address).unwrap(SEALED, CONTEXT)
             assert keys.unwrap(SEALED, CONTEXT) == DAY_KEY
             keys.close()
+
+    def test_without_descriptors_it_waits_for_one(self, path: Path) -> None:
+        """Callers wait meanwhile; the key service does not end."""
+        log = _Watched("key_service_accepts_nobody")
+        with (
+            socket.socket(socket.AF_UNIX) as connection,
+            serving(local(root_keys(), in_order()), Address(path=path), log=log),
+        ):
+            connection.settimeout(10)
+            with _no_descriptor():
+                connection.connect(str(path))
+                connection.sendall(said(call="hello", region=REGION))
+                assert log.seen.wait(10)
+            assert REGION.encode() in connection.recv(1000)
 
     def test_a_refusal_and_an_opening_are_on_record(self, path: Path) -> None:
         """The log says who asked for which record under which grant, and how it ended."""

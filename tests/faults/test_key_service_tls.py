@@ -4,14 +4,14 @@ import io
 import json
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 
 from storage.crypto.keyobject import key_context
 from storage.errors import KeyServiceUnavailable, SettingsError
-from storage.keyservice.address import Address
+from storage.keyservice.address import Address, client_tls
 from storage.keyservice.server import Limits
 from tests.support.catalogs.tls_server import Authority
 from tests.support.keyservice.lies import rest, said
@@ -113,15 +113,41 @@ class TestCertificates:
                 stack.enter_context(socket.create_connection((address.host, address.port)))
                 for _ in range(8)
             ]
-            keys = remote(address, tls=client)
+            keys = stack.enter_context(closing(remote(address, tls=client)))
             assert keys.unwrap(SEALED, CONTEXT)
             for stranger in strangers[:6]:
-                stranger.settimeout(2)  # a handshake may take 5 seconds
+                stranger.settimeout(4)  # a handshake may take 5 seconds
                 assert stranger.recv(10) == b""
             assert keys.unwrap(SEALED, CONTEXT)
             with pytest.raises(KeyServiceUnavailable):
                 remote(address, tls=client).unwrap(SEALED, CONTEXT)
-            keys.close()
+
+    def test_strangers_end_no_connection_of_a_service(
+        self, tmp_path: Path, authority: Authority
+    ) -> None:
+        """Who has agreed on TLS is no stranger any more, however old its connection is."""
+        here, limits = Address(host="127.0.0.1", port=0), Limits(handshakes=1)
+        server, client = (
+            certificates(tmp_path, authority, name) for name in ("127.0.0.1", "service")
+        )
+        with (
+            serving(local(root_keys(), in_order()), here, tls=server, limits=limits) as address,
+            ExitStack() as stack,
+        ):
+            where = address.host, address.port
+            service = client_tls(client).wrap_socket(
+                stack.enter_context(socket.create_connection(where, timeout=10)),
+                server_hostname=address.host,
+            )
+            stack.enter_context(service)
+            service.sendall(said(call="hello", region=REGION))
+            assert REGION.encode() in service.recv(1000)
+            strangers = [
+                stack.enter_context(socket.create_connection(where, timeout=4)) for _ in range(4)
+            ]
+            assert [stranger.recv(10) for stranger in strangers[:3]] == [b""] * 3
+            service.sendall(said(call="hello", region=REGION))
+            assert REGION.encode() in service.recv(1000)
 
     def test_plain_text_gets_nothing(self, address: Address) -> None:
         """There is no way around TLS."""

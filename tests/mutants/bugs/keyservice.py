@@ -31,6 +31,20 @@ BUGS = (
         TLS,
     ),
     bug(
+        "a handshake that ended still counts",
+        "keyservice/server.py",
+        "                self._handshakes.pop(connection, None)\n",
+        "                pass\n",
+        TLS,
+    ),
+    bug(
+        "a key service ends when no descriptor is left",
+        "keyservice/server.py",
+        '            self._log.error("key_service_accepts_nobody", ',
+        '            raise\n            self._log.error("key_service_accepts_nobody", ',
+        FAULTS,
+    ),
+    bug(
         "connections of services have no limit",
         "keyservice/server.py",
         "        if not self._room.acquire(blocking=False):\n",
