@@ -20,6 +20,8 @@ _REGION = re.compile(r"[a-z0-9-]{1,63}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 UNIQUE: Final = 16
 """The bytes of the unique part of an id."""
+_OLDER: Final = b"\0old"
+"""Ends the unique part of an id that is minted for an origin date: by chance, one of 2**32 does."""
 _DAYS = 2**16
 _LONGEST = 1024  # characters of a text form
 _FORM = "An id has the form prompt.eu-central-1.<39 characters>."
@@ -85,19 +87,28 @@ class RecordId:
         entropy: Entropy,
         key: str | None = None,
         secret: bytes = b"",
+        older: bool = False,
     ) -> Self:
         """Mint an id. The same ``key`` on the same day and for the same retention names one record.
 
-        ``secret`` keys the hash, so that an id does not disclose ``key``.
+        ``secret`` keys the hash, so that an id does not disclose ``key``. ``older``: for data from
+        before Domicile.
         """
         minted = now.replace(microsecond=now.microsecond // 1000 * 1000)
         if key is None:
-            unique = entropy(16)
+            unique = entropy(UNIQUE)
         else:
             parts = (tenant, data_class.value, minted.date().isoformat(), str(day), key)
             framed = b"".join(len(p.encode()).to_bytes(4) + p.encode() for p in parts)
-            unique = hmac.digest(secret, b"domicile id" + framed, hashlib.sha256)[:16]
+            unique = hmac.digest(secret, b"domicile id" + framed, hashlib.sha256)[:UNIQUE]
+        if older:
+            unique = unique[: -len(_OLDER)] + _OLDER
         return cls(data_class, region, minted, day, unique)
+
+    @property
+    def older(self) -> bool:
+        """Whether it was minted for data from before Domicile."""
+        return self.unique.endswith(_OLDER)
 
     @classmethod
     def parse(cls, text: str) -> Self:

@@ -29,7 +29,7 @@ from storage.packs.plans import Plans
 from storage.packs.queue import Lanes
 from storage.packs.sealed import LaneKey, Lineage, SealedRecord
 from storage.packs.stream import write_large
-from storage.policy import Placement, Term, check_kept, retain_for
+from storage.policy import Placement, Term, check_kept, check_origin, retain_for
 from storage.region import OpenRegion
 
 A = TypeVar("A", bound=Answer)
@@ -74,6 +74,7 @@ class Writer:
             entropy=self._entropy,
             key=key,
             secret=self._secret,
+            older=origin is not None,
         )
 
     def put(
@@ -135,6 +136,7 @@ class Writer:
         """Prepare everything but the body. Under zero retention, answer; there is no record."""
         region = self._region
         origin = new.origin.date if new.origin is not None else None
+        check_origin(record_id, origin)
         check_kept(region.topology, record_id, new.keep_days, origin)
         now = region.clock.now()
         kept = self._plans.find(terms, new.data_class, now)

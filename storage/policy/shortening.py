@@ -12,7 +12,7 @@ from datetime import date, datetime, timedelta
 
 from regions.model import RECORD_CLASSES, Bounds, DataClass, Topology
 from regions.words import with_article
-from storage.errors import InvalidRequest
+from storage.errors import InvalidRequest, StaleId
 from storage.model import RecordId, TenantSpec, utc
 from storage.policy.retention import (
     RetentionReason,
@@ -239,6 +239,15 @@ def check_kept(
         raise InvalidRequest(
             f"The id was minted for another day than that of a record kept for {keep_days} days.",
             advice="Mint the id for as many days, or leave the days out of the write.",
+        )
+
+
+def check_origin(record_id: RecordId, origin: date | None) -> None:
+    """Raise StaleId for a write of older data that does not say so: it would count as new."""
+    if origin is None and record_id.older:
+        raise StaleId(
+            "The id was minted for data from before Domicile, and the write has no origin.",
+            advice="Write it with the origin that its id was minted for, or mint another id.",
         )
 
 

@@ -1,5 +1,6 @@
 """Events: metadata that a law wants kept. Erasures leave it and say so; it ends all the same."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -105,13 +106,14 @@ def _of(day: date) -> Origin:
 def test_no_id_ends_an_event_before_its_floor_is_over(
     domicile: Domicile, tenant: BoundTenant, origin_age: int | None
 ) -> None:
-    """An id of an older origin is refused, without an origin and with a later one."""
+    """The day of an older origin is refused with a later one, and without one in an id made up."""
     today = domicile.clock.now().date()
     old = tenant.new_id(EVENT, origin_date=today - timedelta(days=180))
     origin = None if origin_age is None else _of(today - timedelta(days=origin_age))
+    record_id = old if origin is not None else replace(old, unique=bytes(16))
 
     with pytest.raises(StaleId, match="floor of 184 days"):
-        tenant.put(EVENT, b"", id=old, origin=origin)
+        tenant.put(EVENT, b"", id=record_id, origin=origin)
 
     assert list(tenant.list()) == []
     taken = tenant.put(EVENT, b"", id=old, origin=_of(today - timedelta(days=180)))

@@ -108,17 +108,37 @@ def test_an_id_belongs_to_one_origin(tenant: BoundTenant) -> None:
     assert tenant.put(PROMPT, b"older", id=minted, origin=TEN) == first
     assert tenant.new_id(PROMPT, key="k", origin_date=TEN.date).unique == minted.unique
     assert tenant.new_id(PROMPT, key="k", origin_date=TEN.date + DAY).unique != minted.unique
-    for other in (None, replace(TEN, source=bytes(32)), replace(TEN, date=TEN.date + DAY)):
+    for other in (replace(TEN, source=bytes(32)), replace(TEN, date=TEN.date + DAY)):
         with pytest.raises(IdConflict):
             tenant.put(PROMPT, b"older", id=minted, origin=other)
     with pytest.raises(StaleId, match="for a later origin date, or for none"):
         tenant.put(PROMPT, b"older", id=tenant.new_id(PROMPT), origin=TEN)
 
     file = tenant.new_id(FILE, key="f", origin_date=TEN.date)
-    assert tenant.new_id(FILE, key="f").unique == file.unique
+    assert tenant.new_id(FILE, key="f").unique != file.unique
     tenant.put_file(BytesIO(b"lines"), id=file, origin=TEN)
     with pytest.raises(IdConflict):
-        tenant.put_file(BytesIO(b"lines"), id=file)
+        tenant.put_file(BytesIO(b"lines"), id=file, origin=replace(TEN, source=bytes(32)))
+
+
+@pytest.mark.parametrize("data_class", [PROMPT, FILE])
+def test_older_data_never_passes_for_new(
+    domicile: Domicile, tenant: BoundTenant, data_class: DataClass
+) -> None:
+    """A write that forgets the origin is refused: consent, epoch and retention depend on it."""
+    minted = tenant.new_id(data_class, origin_date=TEN.date)
+    before = all_state(domicile)
+    ways: list[Callable[[], object]] = [lambda: tenant.put(data_class, b"older", id=minted)]
+    if data_class is FILE:
+        ways = [lambda: tenant.put_file(BytesIO(b"lines"), id=minted)]
+
+    for way in ways:
+        with pytest.raises(StaleId, match="the write has no origin"):
+            way()
+    (failure,) = tenant.put_many([NewRecord(data_class, b"older", id=minted)])
+    assert isinstance(failure, PutFailure)
+    assert isinstance(failure.error, StaleId)
+    assert all_state(domicile) == before
 
 
 @pytest.mark.parametrize("count", [3, 40])

@@ -1,6 +1,7 @@
 """Record ids: what they say, and what they and other values never show."""
 
 import os
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -37,6 +38,7 @@ def mint(
     tenant: str = "acme-eu",
     secret: bytes = SECRET,
     data_class: DataClass = DataClass.PROMPT,
+    older: bool = False,
 ) -> RecordId:
     """An id for a key."""
     return RecordId.mint(
@@ -48,6 +50,7 @@ def mint(
         entropy=os.urandom,
         key=key,
         secret=secret,
+        older=older,
     )
 
 
@@ -75,6 +78,17 @@ def test_an_id_is_short_plain_text(record_id: RecordId) -> None:
     assert packed.isascii()
     assert packed.isalnum()
     assert packed == packed.lower()
+
+
+@pytest.mark.parametrize("key", [None, "req-123"])
+def test_an_id_says_that_its_data_is_older(key: str | None) -> None:
+    """Also when it is read back; nothing else in it differs, and no other id says so."""
+    new, older = mint(key), mint(key, older=True)
+
+    assert RecordId.parse(str(older)).older
+    assert not RecordId.parse(str(new)).older
+    assert replace(older, unique=new.unique) == new
+    assert mint("req-124", older=True) != mint("req-123", older=True)
 
 
 def test_minting_keeps_milliseconds() -> None:

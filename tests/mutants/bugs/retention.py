@@ -3,6 +3,7 @@
 from tests.mutants.bugs.bug import Bug, bug
 
 SHORTENING = "tests/unit/test_shortening.py"
+ORIGINS = "tests/integration/test_origins.py"
 READS = "tests/integration/test_shortened_reads.py"
 SHORTENED = "tests/integration/test_shortened.py"
 FLOOR = "tests/integration/test_floor.py"
@@ -107,6 +108,20 @@ BUGS = (
         "most is not None and keep_days > most",
         "most is not None and keep_days > most + 1",
         SHORTENING,
+    ),
+    bug(
+        "older data passes for new without its origin",
+        "packs/prepare.py",
+        "        check_origin(record_id, origin)\n",
+        "",
+        ORIGINS,
+    ),
+    bug(
+        "an id for older data does not say so",
+        "packs/prepare.py",
+        "            older=origin is not None,\n",
+        "",
+        ORIGINS,
     ),
     bug(
         "a put may say other days than its id",
