@@ -5,7 +5,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Final, Self
 
@@ -87,12 +87,10 @@ class RecordId:
         entropy: Entropy,
         key: str | None = None,
         secret: bytes = b"",
-        older: bool = False,
     ) -> Self:
         """Mint an id. The same ``key`` on the same day and for the same retention names one record.
 
-        ``secret`` keys the hash, so that an id does not disclose ``key``. ``older``: for data from
-        before Domicile.
+        ``secret`` keys the hash, so that an id does not disclose ``key``.
         """
         minted = now.replace(microsecond=now.microsecond // 1000 * 1000)
         if key is None:
@@ -101,13 +99,15 @@ class RecordId:
             parts = (tenant, data_class.value, minted.date().isoformat(), str(day), key)
             framed = b"".join(len(p.encode()).to_bytes(4) + p.encode() for p in parts)
             unique = hmac.digest(secret, b"domicile id" + framed, hashlib.sha256)[:UNIQUE]
-        if older:
-            unique = unique[: -len(_OLDER)] + _OLDER
         return cls(data_class, region, minted, day, unique)
+
+    def for_older(self) -> Self:
+        """Return the id for data from before Domicile."""
+        return replace(self, unique=self.unique[: -len(_OLDER)] + _OLDER)
 
     @property
     def older(self) -> bool:
-        """Whether it was minted for data from before Domicile."""
+        """Whether it is for data from before Domicile."""
         return self.unique.endswith(_OLDER)
 
     @classmethod

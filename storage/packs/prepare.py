@@ -65,7 +65,7 @@ class Writer:
             term = plan.term
         else:
             term = retain_for(region.topology, spec, data_class, now, keep_days, origin)
-        return RecordId.mint(
+        minted = RecordId.mint(
             data_class,
             region.name,
             now,
@@ -74,8 +74,8 @@ class Writer:
             entropy=self._entropy,
             key=key,
             secret=self._secret,
-            older=origin is not None,
         )
+        return minted if origin is None else minted.for_older()
 
     def put(
         self,

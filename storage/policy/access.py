@@ -244,8 +244,8 @@ def may_open(
     a machine needs an ``authority``. ``login_of_person``: the login of the process is that of a
     person of the roster. If several reasons apply, an erasure comes first, then expiry
     (neither counts for ``legal``, which needs a hold), then class and purpose, then the agreement
-    to process data, then the actor, then the grant. ``train`` needs a ``ground``, and its permit
-    ends when that is too old.
+    to process data, then the actor, then the grant. ``train`` needs a ``ground``; the
+    permit ends when that is too old.
     """
     moment = utc(now)
     reason = _refusal(
@@ -263,7 +263,7 @@ def may_open(
         return Access(reason)
     grant = authority.grant if authority is not None else None
     ends = [moment + PERMIT_LIFE, *([grant.until] if grant is not None else [])]
-    if purpose is Purpose.TRAIN and ground is not None:
+    if ground is not None:
         ends.append(ground.until)
     if purpose is not Purpose.LEGAL and record.readable_until is not None:
         ends.append(utc(record.readable_until))

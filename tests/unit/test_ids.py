@@ -38,7 +38,6 @@ def mint(
     tenant: str = "acme-eu",
     secret: bytes = SECRET,
     data_class: DataClass = DataClass.PROMPT,
-    older: bool = False,
 ) -> RecordId:
     """An id for a key."""
     return RecordId.mint(
@@ -50,7 +49,6 @@ def mint(
         entropy=os.urandom,
         key=key,
         secret=secret,
-        older=older,
     )
 
 
@@ -83,12 +81,13 @@ def test_an_id_is_short_plain_text(record_id: RecordId) -> None:
 @pytest.mark.parametrize("key", [None, "req-123"])
 def test_an_id_says_that_its_data_is_older(key: str | None) -> None:
     """Also when it is read back; nothing else in it differs, and no other id says so."""
-    new, older = mint(key), mint(key, older=True)
+    new = mint(key)
+    older = new.for_older()
 
     assert RecordId.parse(str(older)).older
     assert not RecordId.parse(str(new)).older
     assert replace(older, unique=new.unique) == new
-    assert mint("req-124", older=True) != mint("req-123", older=True)
+    assert mint("req-124").for_older() != mint("req-123").for_older()
 
 
 def test_minting_keeps_milliseconds() -> None:

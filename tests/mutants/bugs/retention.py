@@ -119,8 +119,8 @@ BUGS = (
     bug(
         "an id for older data does not say so",
         "packs/prepare.py",
-        "            older=origin is not None,\n",
-        "",
+        "minted if origin is None else minted.for_older()",
+        "minted",
         ORIGINS,
     ),
     bug(
