@@ -36,8 +36,7 @@ class Session:
         fresh = self._fresh()
         if fresh is not None:
             return fresh
-        with catalog.begin() as connection:
-            return self.of_person(connection)
+        return catalog.look(self.of_person)
 
     def _fresh(self) -> bool | None:
         known = self._known

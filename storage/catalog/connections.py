@@ -26,6 +26,7 @@ from storage.catalog.times import COMMIT, CONNECTED, SERVE, Times
 R = TypeVar("R")
 
 _WARNING = "01000"
+_CANCEL = 1.0  # seconds to send that, and again to get an answer
 
 TIMES = "times"
 """The key in a connection's ``info`` of the limits of its next transaction."""
@@ -40,12 +41,15 @@ class TimedConnection(psycopg.Connection[Any]):
 
     patience: float | None = CONNECTED
     alone = False
+    limited = False
+    """Whether the server limits what it is asked."""
 
     def begin(self, times: Times) -> None:
         """Begin a transaction with limits."""
-        self.patience = times.answer
-        if not self.alone:
+        if not (self.alone or times.alone):
             self.execute(times.begin)
+            self.limited = True
+        self.patience = times.answer
 
     def commit(self) -> None:
         """Commit. No limit of the server applies: it could report a success that is none.
@@ -53,7 +57,7 @@ class TimedConnection(psycopg.Connection[Any]):
         It does so, with a warning, if an operator ends its wait for a synchronous standby. Raises
         OperationalError then: the outcome is unknown.
         """
-        if not self.alone:
+        if self.limited:
             codes: list[str | None] = []
 
             def note(diagnostic: psycopg.errors.Diagnostic) -> None:
@@ -64,12 +68,12 @@ class TimedConnection(psycopg.Connection[Any]):
             self.remove_notice_handler(note)
             if _WARNING in codes:
                 raise psycopg.OperationalError("the server did not wait for its standby")
-        self.patience = CONNECTED
+        self.patience, self.limited = CONNECTED, False
 
     def rollback(self) -> None:
         """Roll back, if there is anything to."""
         super().rollback()
-        self.patience = CONNECTED
+        self.patience, self.limited = CONNECTED, False
 
     def wait(self, gen: PQGen[R], *args: Any, **options: Any) -> R:  # noqa: ANN401 - psycopg's
         """Wait for the answer to a request. Every request goes through here."""
@@ -78,16 +82,25 @@ class TimedConnection(psycopg.Connection[Any]):
     def _bounded(self, gen: PQGen[R]) -> Generator[Any, Any, R]:
         """Run a request. psycopg sends 0 several times a second while there is no answer."""
         until = None if self.patience is None else time.monotonic() + self.patience
+        limited = self.limited
         try:
             wanted = next(gen)
             while True:
                 ready = yield wanted
                 if not ready and until is not None and time.monotonic() > until:
-                    self.pgconn.finish()
-                    raise psycopg.OperationalError("the server did not answer in time")
+                    if limited:
+                        self.pgconn.finish()
+                        raise psycopg.OperationalError("the server did not answer in time")
+                    limited, until = True, self._cancel()
                 wanted = gen.send(ready)
         except StopIteration as ended:
             return cast(R, ended.value)
+
+    def _cancel(self) -> float:
+        """Cancel what the server does not limit. Return until when to wait for its answer."""
+        with suppress(psycopg.Error):
+            self.cancel_safe(timeout=_CANCEL)
+        return time.monotonic() + _CANCEL
 
 
 class _Dialect(PGDialect_psycopg):
@@ -143,7 +156,6 @@ def make_engine(address: Address, connections: int, **options: Any) -> Engine:  
         pool_size=connections,
         max_overflow=0,
         pool_timeout=30,
-        pool_pre_ping=True,
         hide_parameters=True,
         use_native_hstore=False,  # a request more for a type that no table has
         connect_args={"prepare_threshold": None, **address.parameters},

@@ -3,9 +3,9 @@
 import hashlib
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cache
 from typing import TypeVar
@@ -16,6 +16,7 @@ from sqlalchemy import (
     BigInteger,
     Connection,
     Engine,
+    RootTransaction,
     Select,
     bindparam,
     event,
@@ -23,7 +24,7 @@ from sqlalchemy import (
     select,
     text,
 )
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from storage.catalog import tables as t
 from storage.catalog.address import resolve
@@ -111,17 +112,38 @@ class Catalog:
 
     @contextmanager
     def _begin(self, engine: Engine, watch: "_Watch | None" = None) -> Iterator[Connection]:
-        with self._refusing(), engine.connect() as connection:
-            connection.info[TIMES] = self.times
+        with self._refusing(), _begun(engine, self.times) as (connection, transaction), transaction:
+            if watch is not None:
+                watch.run(connection)
+            yield connection
+
+    def look(self, work: Callable[[Connection], T]) -> T:
+        """Run ``work``, which only reads, each statement in a transaction of its own.
+
+        It runs again, once, if the connection was lost: so it must be repeatable. The client ends
+        what takes longer than a statement may.
+        """
+        with self._refusing():
+            try:
+                return self._looked(work)
+            except DBAPIError as error:
+                if not error.connection_invalidated:
+                    raise
+            return self._looked(work)
+
+    def _looked(self, work: Callable[[Connection], T]) -> T:
+        with self.engine.connect() as connection:
+            connection.info[TIMES] = replace(self.times, alone=True)
             with connection.begin():
-                if watch is not None:
-                    watch.run(connection)
-                yield connection
+                if self._watch is not None:
+                    self._watch.run(connection)
+                return work(connection)
 
     def execute_alone(self, statement: str, seconds: float) -> None:
         """Execute a statement that cannot run in a transaction; cancel it after that time."""
-        with self._refusing(), self.engine.connect() as connection:
-            connection.info[TIMES] = Times(lock=None, statement=seconds, idle=None)
+        times = Times(lock=None, statement=seconds, idle=None)
+        with self._refusing(), _begun(self.engine, times) as (connection, transaction):
+            transaction.rollback()
             connection.execution_options(isolation_level="AUTOCOMMIT")
             with canceled_after(connection, seconds):
                 connection.execute(text(statement))
@@ -197,6 +219,24 @@ class Catalog:
         here = os.getpid() == self._process
         self.engine.dispose(close=here)
         self._timing.dispose(close=here)
+
+
+@contextmanager
+def _begun(engine: Engine, times: Times) -> Iterator[tuple[Connection, RootTransaction]]:
+    """Begin a transaction: a connection that the server has closed meanwhile costs no caller."""
+    with ExitStack() as stack:
+        connection = stack.enter_context(engine.connect())
+        connection.info[TIMES] = times
+        try:
+            transaction = connection.begin()
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+            stack.pop_all().close()
+            connection = stack.enter_context(engine.connect())
+            connection.info[TIMES] = times
+            transaction = connection.begin()
+        yield connection, transaction
 
 
 def check_process(process: int) -> None:

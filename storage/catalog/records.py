@@ -123,9 +123,7 @@ def find_all(
             continue
         classes = {(name, i.unique): i.data_class for name, i in some}
         for row in connection.execute(_find(table), _named(some)):
-            day = row.expiry_day if table is t.record else None
-            retention = {DataClass(name): n for name, n in (row.own_retention or {}).items()}
-            known = Found(_row(row._mapping, day), row.fenced, retention)
+            known = found_of(row, table)
             if known.row.id.data_class is classes[row.tenant, row.uid]:
                 found[row.tenant, row.uid] = known
     return found
@@ -147,7 +145,7 @@ def _named(names: Sequence[tuple[str, RecordId]]) -> dict[str, object]:
 @cache
 def _find(table: Table) -> Select[object]:
     """Select records: the n-th of tenant number ``of[n]``, day number ``on[n]``, n-th 16 bytes."""
-    c, h = table.c, t.tenant.c
+    c = table.c
     tenants, days = bindparam("tenants", type_=ARRAY(Text)), bindparam("days", type_=ARRAY(Date))
     given = (
         func.unnest(bindparam("of", type_=ARRAY(Integer)), bindparam("on", type_=ARRAY(Integer)))
@@ -157,14 +155,28 @@ def _find(table: Table) -> Select[object]:
     uids = bindparam("uids", type_=LargeBinary)
     uid = func.substring(uids, cast_to((given.n - 1) * UNIQUE + 1, Integer), UNIQUE)
     named, columns = [Grouping(tenants)[given.of], uid], [c.tenant, c.uid]
-    own = select(h.retention).where(h.id == c.tenant).scalar_subquery().label("own_retention")
-    query = select(table, fenced(table).label("fenced"), own)
+    query = with_fences(table)
     if table is t.record:
         columns.append(c.expiry_day)
         named.append(Grouping(days)[given.on])
         # the days alone prune partitions; the triples alone would not
         query = query.where(c.expiry_day == func.any(days))
     return query.where(tuple_(*columns).in_(select(*named)))
+
+
+@cache
+def with_fences(table: Table) -> Select[Any]:
+    """Select rows, whether an erasure covers each, and the retention that its tenant set."""
+    h = t.tenant.c
+    own = select(h.retention).where(h.id == table.c.tenant).scalar_subquery()
+    return select(table, fenced(table).label("fenced"), own.label("own_retention"))
+
+
+def found_of(row: SqlRow[Any], table: Table) -> Found:
+    """Convert a row of ``with_fences``."""
+    day = row.expiry_day if table is t.record else None
+    retention = {DataClass(name): n for name, n in (row.own_retention or {}).items()}
+    return Found(_row(row._mapping, day), row.fenced, retention)
 
 
 def add(connection: Connection, day: date | None, rows: Sequence[Row]) -> set[tuple[str, bytes]]:

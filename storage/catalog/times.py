@@ -15,13 +15,15 @@ class Times:
 
     ``lock``: waiting for a lock. ``statement``: one statement. ``idle``: between two statements.
 
-    ``snapshot``: every statement sees the same moment, and none changes anything.
+    ``snapshot``: every statement sees the same moment, and none changes anything. ``alone``: each
+    statement is a transaction of its own, and only the client limits it.
     """
 
     lock: float | None
     statement: float | None
     idle: float | None
     snapshot: bool = False
+    alone: bool = False
 
     @property
     def begin(self) -> str:
@@ -40,7 +42,9 @@ class Times:
     @property
     def answer(self) -> float | None:
         """How long to wait for the answer to one request before the connection is closed."""
-        return None if self.statement is None else self.statement + _SLACK
+        if self.statement is None or self.alone:
+            return self.statement
+        return self.statement + _SLACK
 
 
 COMMIT = "SET LOCAL statement_timeout = 0; COMMIT"

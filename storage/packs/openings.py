@@ -1,9 +1,12 @@
 """What a tenant's own service, a machine, or a copy for a processor may open."""
 
+from collections.abc import Sequence
+
 from sqlalchemy import Connection
 
 from regions.model import Purpose, Service
-from storage.catalog import fences, records, roster, tenants
+from storage.catalog import fences, readable, roster, tenants
+from storage.catalog.objects import Replica
 from storage.catalog.records import Found, Row
 from storage.catalog.tenants import TenantTerms
 from storage.errors import Erased, NotFound
@@ -34,9 +37,9 @@ def for_tenant(region: OpenRegion, actor: Actor, purpose: Purpose | Service) -> 
     def find(connection: Connection, tenant: str, record_id: RecordId) -> Permitted:
         if purpose is Purpose.ABUSE_SCREENING:
             Access(AccessReason.SCREENING_ONLY).demand()
-        found = _find(connection, tenant, record_id)
+        found, stored = _find(connection, tenant, record_id)
         permit = access(region, connection, found, actor, purpose).demand()
-        return Permitted(found.row, permit, term_of_found(region, found))
+        return Permitted(found.row, permit, term_of_found(region, found), stored)
 
     return find
 
@@ -52,9 +55,9 @@ def for_flags(region: OpenRegion, actor: Actor, purpose: Purpose) -> Find:
     """Return a ``Find`` for the records whose flags an actor may open for a purpose."""
 
     def find(connection: Connection, tenant: str, record_id: RecordId) -> Permitted:
-        found = _find(connection, tenant, record_id)
+        found, stored = _find(connection, tenant, record_id)
         opening = access(region, connection, found, actor, purpose, flags=True)
-        return Permitted(found.row, opening.demand(), term_of_found(region, found))
+        return Permitted(found.row, opening.demand(), term_of_found(region, found), stored)
 
     return find
 
@@ -96,8 +99,10 @@ def authority(
     return Authority(None, roster.entry(connection, actor.id), residency, known.spec.traits)
 
 
-def _find(connection: Connection, tenant: str, record_id: RecordId) -> Found:
-    found = records.find(connection, tenant, record_id)
+def _find(
+    connection: Connection, tenant: str, record_id: RecordId
+) -> tuple[Found, Sequence[Replica]]:
+    found = readable.find(connection, tenant, record_id)
     if found is None:
         raise absent(connection, tenant, record_id)
     return found

@@ -32,17 +32,21 @@ from storage.region import OpenRegion
 
 @dataclass(frozen=True, slots=True)
 class Permitted:
-    """The row of a record, the permit to open it, and its term as it is today."""
+    """The row of a record, the permit to open it, and its term as it is today.
+
+    ``stored``: the stored replicas of its pack, if they were found with it.
+    """
 
     row: Row
     permit: Permit
     term: Term
+    stored: Sequence[Replica] | None = None
 
 
 Find = Callable[[Connection, str, RecordId], Permitted]
 """Returns a tenant's record, by its id, if it may be opened; raises if not.
 
-It decides again at each call: an open file calls it for each range.
+It only reads, and decides again at each call: an open file calls it for each range.
 """
 
 _COMPACTIONS = 3  # how often a pack may be compacted while it is read
@@ -154,11 +158,15 @@ class Reader:
         raise too_long()
 
     def _permitted(self, tenant: str, record_id: RecordId) -> tuple[Permitted, Sequence[Replica]]:
-        with self._region.catalog.begin() as connection:
+        def look(connection: Connection) -> tuple[Permitted, Sequence[Replica]]:
             found = self._find(connection, tenant, record_id)
+            if found.stored is not None:
+                return found, found.stored
             pack = found.row.object_id
             stored = objects.replicas_of(connection, [pack], [ReplicaState.STORED])
-        return found, stored.get(pack, [])
+            return found, stored.get(pack, [])
+
+        return self._region.catalog.look(look)
 
     def _mark_corrupt(self, replica: Replica) -> None:
         """Have a replica replaced. Never the last one: a person may still recover data from it."""

@@ -76,7 +76,6 @@ class Stage:
             name: snapshot(self._settings, name, topology) for name in topology.regions
         }
         for region in self._regions.values():
-            region.catalog.engine.pool._pre_ping = False  # these connections are never cut
             event.listen(region.catalog.engine, "connect", _prepare)
 
     def run(self, story: Story) -> Outcome:

@@ -3,6 +3,7 @@
 from tests.mutants.bugs.bug import bug
 
 ADDRESS = "tests/unit/test_catalog_address.py"
+LOST = "tests/faults/test_lost_connections.py"
 SLOW = "tests/faults/test_slow_catalog.py"
 
 BUGS = (
@@ -110,5 +111,26 @@ BUGS = (
         "    timer.start()\n    try:\n",
         "    timer.start()\n    timer.cancel()\n    try:\n",
         SLOW,
+    ),
+    bug(
+        "a connection that the server closed fails a transaction",
+        "catalog/engine.py",
+        "            stack.pop_all().close()\n",
+        "            raise\n",
+        LOST,
+    ),
+    bug(
+        "a read fails with its connection",
+        "catalog/engine.py",
+        "                if not error.connection_invalidated:\n                    raise\n",
+        "                raise\n",
+        LOST,
+    ),
+    bug(
+        "a read that is given up goes on at the server",
+        "catalog/connections.py",
+        "            self.cancel_safe(timeout=_CANCEL)\n",
+        "            pass\n",
+        LOST,
     ),
 )

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from regions.model import Purpose, Region, Topology
 from regions.words import with_article
-from storage.model import ActorKind, GrantSpec, RosterSpec, Scope, TenantSpec
+from storage.model import ActorKind, GrantSpec, RosterSpec, Scope, ScopeKind, TenantSpec
 from storage.policy.grants import (
     customer_must_approve,
     looked_into,
@@ -152,11 +152,25 @@ def _approvals(today: date) -> Family:
     states = people.grants(Purpose.ABUSE_INVESTIGATION, now)
     given = Dimension(tuple(one for one in states.values if one.fact[0] is not None), states.edges)
 
+    named = Dimension(
+        (
+            Value("", (ScopeKind.TENANT, ())),
+            Value("it is for two records", (ScopeKind.RECORD, (b"one", b"two"))),
+        ),
+        (
+            Value("it is for one record", (ScopeKind.RECORD, (b"one",))),
+            Value("a subject has two names", (ScopeKind.SUBJECT, (b"\1old", b"\2new"))),
+            Value("it is for two subjects", (ScopeKind.SUBJECT, (b"\1one", b"\1two"))),
+            Value("it is for two groups", (ScopeKind.GROUP, (b"\1one", b"\1two"))),
+        ),
+    )
+
     def judge(case: Case) -> Iterator[Violation]:
-        approver, (grant, _) = (value.fact for value in case)
+        approver, (state, _), (scope, sought) = (value.fact for value in case)
+        grant = replace(state, scope=scope, sought=sought)
         return of_approval(grant, approver, now, may_approve(grant, approver, now).reasons)
 
-    return Family("approvals of grants", (approvers, given), _TWO, judge)
+    return Family("approvals of grants", (approvers, given, named), _TWO, judge)
 
 
 def _of_customers() -> Family:

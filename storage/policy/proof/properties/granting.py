@@ -12,6 +12,7 @@ from storage.model import (
     GrantSpec,
     RosterEntry,
     RosterSpec,
+    ScopeKind,
     Trait,
 )
 from storage.policy.proof.properties import Cause, Property, Violation, of_every_reason
@@ -88,6 +89,8 @@ def _against_approval(grant: Grant, approver: RosterEntry | None, now: datetime)
     if approver is None or not may_act(approver, now.date()):
         yield "login_not_in_force", "its approver is nobody of the roster who may act"
         return
+    if not _names_one(grant):
+        yield "wider_than_said", "it is for more than the one that it was asked for"
     if approver.actor == grant.requester:
         yield "approver_is_requester", "its approver requested it"
     if approver.actor == grant.actor:
@@ -96,6 +99,16 @@ def _against_approval(grant: Grant, approver: RosterEntry | None, now: datetime)
         yield "revoked", "it was revoked"
     if now >= grant.until:
         yield "expired", "it is over"
+
+
+def _names_one(grant: Grant) -> bool:
+    """Return whether a grant is for one record, subject or group, or a whole tenant."""
+    if grant.scope is ScopeKind.RECORD:
+        return len(grant.sought) < 2
+    if grant.scope in {ScopeKind.SUBJECT, ScopeKind.GROUP}:
+        versions = [name[0] for name in grant.sought]  # a name has one for each
+        return len(versions) == len(set(versions))
+    return True
 
 
 def of_customer(
