@@ -2,8 +2,11 @@
 
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
+import boto3
 import pytest
+from moto import mock_aws
 
 from storage.backends.s3.backend import S3Backend
 from storage.backends.s3.bucket import Bucket
@@ -15,8 +18,8 @@ from storage.errors import (
     PurgeIncomplete,
 )
 from storage.ports import ItemKind
-from storage.testing.s3 import Answer, LoopbackServer, Request, S3Server
-from tests.support.backends.s3 import BODY, KEY, backend_at, nothing, page, put
+from storage.testing.s3 import CREDENTIALS, Answer, LoopbackServer, Request, S3Server
+from tests.support.backends.s3 import BODY, HOME, KEY, backend_at, nothing, page, put
 
 
 @pytest.fixture
@@ -267,3 +270,30 @@ def test_a_probe_notices_what_stays(server: S3Server, backend: S3Backend) -> Non
 
     with pytest.raises(PurgeIncomplete):
         backend.probe("canary/1")
+
+
+# --- moto in this process
+
+
+def test_what_moto_answers_leaves_no_process() -> None:
+    """A service may test with moto's decorator: reads are answered by it, as all the rest."""
+    with mock_aws():
+        backend = S3Backend(
+            Bucket(
+                "eu-a",
+                "domicile-eu",
+                HOME,
+                endpoint_url=None,
+                credentials=CREDENTIALS,
+                timeout=5.0,
+                clock=time.monotonic,
+            )
+        )
+        place: Any = {"LocationConstraint": HOME}
+        client = boto3.client("s3", region_name=HOME)
+        client.create_bucket(Bucket="domicile-eu", CreateBucketConfiguration=place)
+        backend.put(KEY, BODY, timeout=5.0)
+        assert backend.get(KEY) == BODY
+        assert backend.get(KEY, 1, 3) == BODY[1:3]
+        backend.close()
+        client.close()

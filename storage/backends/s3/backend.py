@@ -2,15 +2,12 @@
 
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
-from contextlib import closing, suppress
+from contextlib import suppress
 from datetime import timedelta
 from heapq import merge
-from http import HTTPStatus
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 from uuid import UUID
-
-from botocore.exceptions import ClientError
 
 from storage.backends import marker
 from storage.backends.keys import checked, is_empty
@@ -20,7 +17,7 @@ from storage.backends.s3.failures import ABSENT, refusal
 from storage.backends.s3.listing import objects, uploads, versions
 from storage.backends.s3.object_locks import read_lock, set_legal_hold
 from storage.backends.s3.posture import read_posture
-from storage.backends.s3.responses import InvalidResponse
+from storage.backends.s3.ranged import read
 from storage.backends.s3.upload import S3Upload, abort, begin, put
 from storage.errors import (
     BackendError,
@@ -31,9 +28,6 @@ from storage.errors import (
 )
 from storage.model import Posture
 from storage.ports import ItemKind, ObjectLock, StoredItem
-
-if TYPE_CHECKING:
-    from types_boto3_s3 import S3Client
 
 Attested = Literal["versions", "uploads"]
 
@@ -80,16 +74,14 @@ class S3Backend:
         version: str | None = None,
         timeout: float | None = None,
     ) -> bytes:
-        wanted = {"Bucket": self._bucket.name, "Key": checked(key)}
+        key = checked(key)
         if is_empty(start, stop):
             return b""
-        if start or stop is not None:
-            wanted["Range"] = f"bytes={start}-{'' if stop is None else stop - 1}"
-        if version is not None:
-            wanted["VersionId"] = version
-        size = _LARGEST if stop is None else stop - start
+        most = _LARGEST if stop is None else stop - start
         return self._bucket.ask(
-            lambda s3: _fetch(s3, wanted, start, size), timeout=timeout, longest=size + _LARGEST
+            lambda s3: read(s3, self._bucket.name, key, start, stop, version=version, most=most),
+            timeout=timeout,
+            longest=most + _LARGEST,
         )
 
     def preserve(self, key: str) -> None:
@@ -174,10 +166,10 @@ class S3Backend:
         purged(self, key)
 
     def identity(self, *, timeout: float) -> UUID | None:
-        wanted = {"Bucket": self._bucket.name, "Key": marker.NAME}
+        name, most = self._bucket.name, marker.LONGEST
         try:
             found = self._bucket.ask(
-                lambda s3: _fetch(s3, wanted, 0, marker.LONGEST),
+                lambda s3: read(s3, name, marker.NAME, 0, None, most=most),
                 timeout=self._bucket.in_place(timeout),
             )
         except KeyAbsent:
@@ -225,25 +217,3 @@ class S3Backend:
             codes = [str(error.get("Code")) for error in answer.get("Errors", ())]
             refused += [refusal(self.name, code) for code in codes if code not in ABSENT]
         return refused
-
-
-def _fetch(s3: "S3Client", wanted: dict[str, Any], start: int, size: int) -> bytes:
-    """Return at most ``size`` bytes from ``start``. Raises InvalidResponse for other bytes."""
-    try:
-        answer = s3.get_object(**wanted)
-    except ClientError as error:
-        status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-        if status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-            return b""
-        raise
-    partial = answer["ResponseMetadata"]["HTTPStatusCode"] == HTTPStatus.PARTIAL_CONTENT
-    if partial and not answer["ContentRange"].startswith(f"bytes {start}-"):
-        raise InvalidResponse("another range")
-    skipped = 0 if partial else start  # a server that ignores ranges sends the whole
-    with closing(answer["Body"]) as body:
-        data = body.read(skipped + size)
-        if len(data) < skipped + size:
-            body.read(1)  # at the end, botocore compares the length with the one announced
-        elif partial and body.read(1):
-            raise InvalidResponse("more bytes than the range")
-    return data[skipped:]

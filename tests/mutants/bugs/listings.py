@@ -2,7 +2,9 @@
 
 from tests.mutants.bugs.bug import Bug, bug
 
+CONTRACT = "tests/contract/test_backend_purge.py"
 CONTROLS = "tests/integration/test_controls.py"
+LOCK = "tests/integration/test_s3_region_lock.py"
 RESPONSES = "tests/unit/test_s3_responses.py"
 SLOW = "tests/integration/test_slow_replicas.py"
 
@@ -57,8 +59,29 @@ BUGS: tuple[Bug, ...] = (
         RESPONSES,
     ),
     bug(
+        "a read from another region is believed",
+        "backends/s3/ranged.py",
+        '        f"before-parse.s3.{OPERATION}",\n',
+        '        "nobody-listens",\n',
+        LOCK,
+    ),
+    bug(
+        "another range is believed",
+        "backends/s3/ranged.py",
+        '        raise InvalidResponse("another range")\n',
+        "        pass\n",
+        RESPONSES,
+    ),
+    bug(
+        "a read names no version",
+        "backends/s3/ranged.py",
+        '{"versionId": version}',
+        "{}",
+        CONTRACT,
+    ),
+    bug(
         "a part may be longer than what was asked for",
-        "backends/s3/backend.py",
+        "backends/s3/ranged.py",
         "        elif partial and body.read(1):",
         "        elif False:",
         RESPONSES,
