@@ -91,7 +91,7 @@ def consents(topology: Topology, now: datetime) -> Dimension:
             of("the opt-in is for no class", "nothing_said", replace(own, classes=frozenset())),
             of("the opt-in is for no purpose", "nothing_said", replace(own, purposes=frozenset())),
             of("the opt-in is of the future", "nothing_said", replace(own, given=now + _AGE)),
-            of("the refusal is of the future", "opted_out", own, replace(refused, given=now + _AGE)),
+            of("the refusal is ahead", "opted_out", own, replace(refused, given=now + _AGE)),
             of("another has opted out", "opted_in", own, statement(no, ago, people.ANOTHER)),
             of("each is asked, and has opted in", "opted_in", own, mine, per_subject=True),
             of("each is asked, and has said nothing", "nothing_said", own, per_subject=True),
