@@ -249,7 +249,7 @@ def consent_in_force(
 def _newest(said: Collection[Statement], origin: date) -> InForce:
     """Return what one holder says of a day: its newest refusal, unless it consented later."""
     refused = max((x for x in said if x.refuses), key=lambda x: x.given, default=None)
-    given = [x for x in said if not x.refuses and (refused is None or x.given > refused.given)]
+    given = [x for x in said if refused is None or x.given > refused.given]
     covering = [x for x in given if x.covers_from is not None and x.covers_from <= origin]
     if covering:
         return InForce(ConsentReason.OPTED_IN, max(covering, key=lambda x: x.given))

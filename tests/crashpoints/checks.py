@@ -166,8 +166,8 @@ def _read(stage: Stage, actor: Actor, fact: Fact) -> None:
 def _allowed(stage: Stage, fact: Fact, now: datetime) -> set[str]:
     if _erased(stage, fact):
         return GONE | ({"Expired"} if _expired(fact, now) else set())
-    if _expired(fact, now):
-        return {"Expired", "NotFound"}
+    if _expired(fact, now):  # what a shortened retention ended is erased before its row goes
+        return {"Expired", "NotFound"} | ({"Erased"} if fact.ended is not None else set())
     if fact.told is None:
         return {STORED, "NotFound"}
     return {STORED} if fact.told else {"NotFound"}

@@ -13,6 +13,8 @@ from storage.policy.proof.properties import Property, Violation, epochs
 _LONGEST = timedelta(minutes=5)
 _NO_REVIEW = frozenset({Trait.NO_HUMAN_REVIEW, Trait.MODIFIED_ABUSE_MONITORING})
 _PEOPLE = frozenset({ActorKind.EMPLOYEE, ActorKind.CONTRACTOR})
+_SILENT = "not_opted_in"
+_TELLING = "no_subject", "opted_out"  # they say more than that
 _FIRST = ("not_held", "erased", "expired")
 """Reasons that hide all others: of what is gone nothing else is said."""
 
@@ -111,6 +113,10 @@ def _of_ground(
     elif reason not in {code for code, _ in against}:
         yield Violation(
             Property.REASONS, f"{sentence} would be refused as {reason}, which is not so."
+        )
+    elif reason == _SILENT and (telling := [why for code, why in against if code in _TELLING]):
+        yield Violation(
+            Property.REASONS, f"{sentence} would be refused as {reason}, although {telling[0]}."
         )
     elif against[0][0] in _FIRST and reason != against[0][0]:
         yield Violation(
