@@ -30,7 +30,7 @@ from storage.model import (
     PutResult,
     RecordId,
 )
-from storage.packs.answers import InTurn, Pending
+from storage.packs.answers import Answer, InTurn, Pending
 from storage.packs.prepare import Writer
 from storage.packs.stream import read_chunks
 
@@ -116,6 +116,22 @@ class Writes:
         return self._invalidate_if_changed(
             lambda writer, terms, answer: writer.put(terms, record, record_id, answer)
         )
+
+    def queue(self, record: NewRecord, answer: Answer, since: float) -> bool:
+        """Queue a record as ``submit`` does; ``answer`` is given its result.
+
+        It waits for room until 30 seconds after ``since`` (monotonic). Returns False, and does
+        nothing, if the body would be sent before the call returns. The caller sees to it that
+        ``forget_terms`` is called if the answer is TermsChanged.
+        """
+        check_record(record)
+        record_id = self._id_of(record)
+        served, terms = self._homes.find(self.id)
+        return served.writer.queue(terms, record, record_id, answer, since=since)
+
+    def forget_terms(self) -> None:
+        """Have the next write read the tenant's terms again."""
+        self._homes.invalidate(self.id)
 
     def put_many(self, records: Iterable[NewRecord]) -> Iterator[PutResult | PutFailure]:
         """Store many records in bounded memory. Yield one result per record, in order.
@@ -210,7 +226,7 @@ class Writes:
             self._submit_bulk,
             self._id_of,
             served.region.limits.own_pack,
-            lambda: self._homes.invalidate(self.id),
+            self.forget_terms,
         )
 
     def _id_of(self, record: NewRecord) -> RecordId:
@@ -233,12 +249,12 @@ class Writes:
         try:
             future = write(served.writer, terms, Pending())
         except TermsChanged:
-            self._homes.invalidate(self.id)
+            self.forget_terms()
             raise
 
         def check(done: Future[PutResult]) -> None:
             if isinstance(done.exception(), TermsChanged):
-                self._homes.invalidate(self.id)
+                self.forget_terms()
 
         future.add_done_callback(check)
         return future

@@ -1,0 +1,198 @@
+"""Many puts at once: one thread for each tenant submits them, one wake-up brings many answers.
+
+No timer: a put that is alone goes to a thread at once. While the thread submits it, others come.
+"""
+
+import asyncio
+from asyncio import AbstractEventLoop
+from collections import deque
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
+from contextvars import Context, copy_context
+from dataclasses import dataclass, field
+from threading import Lock
+from time import monotonic
+from typing import Final
+
+from storage.client.aio.threads import Threads
+from storage.client.writes import Writes
+from storage.errors import InvalidRequest, TermsChanged
+from storage.model import NewRecord, PutResult
+
+_TURN: Final = 256  # puts of one tenant that a thread submits before it lets others have their turn
+
+
+class Puts:
+    """The puts of one store. A tenant's are submitted in the order of the calls, by one thread."""
+
+    def __init__(self, threads: Threads) -> None:
+        """Use the threads for writes."""
+        self._threads = threads
+        self._lock = Lock()
+        self._queues: dict[str, _Queue] = {}  # of the tenants for which a thread works
+        self._bell: _Bell | None = None
+
+    async def put(self, writes: Writes, new: NewRecord) -> PutResult:
+        """Store a record of a tenant. Cancelled before a thread has begun with it, it is not."""
+        one = _Put(writes, new, self._bell_here())
+        self._add(one)
+        await one.told
+        if one.alone:
+            return await asyncio.wrap_future(await self._threads.write(writes.submit, new))
+        return one.result()
+
+    def _bell_here(self) -> "_Bell":
+        loop, bell = asyncio.get_running_loop(), self._bell
+        if bell is None or bell.loop is not loop:
+            bell = self._bell = _Bell(loop)
+        return bell
+
+    def _add(self, one: "_Put") -> None:
+        self._threads.check_open()
+        tenant = one.writes.id
+        with self._lock:
+            queue = self._queues.get(tenant)
+            if queue is None:
+                queue = _Queue(one.writes.id)
+                self._start(queue)  # may raise
+                self._queues[tenant] = queue
+            queue.waiting.append(one)
+
+    def _start(self, queue: "_Queue") -> None:
+        def ended(call: Future[None]) -> None:
+            if (error := call.exception()) is not None:
+                self._fail(queue, error)
+
+        self._threads.begin_write(lambda: self._work(queue)).add_done_callback(ended)
+
+    def _work(self, queue: "_Queue") -> None:
+        """Submit what waits, in a thread; after a while, let another call go on with it."""
+        while True:
+            for _ in range(_TURN):
+                one = self._next(queue)
+                if one is None:
+                    return
+                queue.submit(one)
+            with suppress(InvalidRequest):  # closed: this call goes on
+                self._start(queue)
+                return
+
+    def _next(self, queue: "_Queue") -> "_Put | None":
+        with self._lock:
+            queue.current = None
+            while queue.waiting:
+                one = queue.waiting.popleft()
+                if not one.told.cancelled():
+                    queue.current = one
+                    return one
+            self._queues.pop(queue.tenant, None)
+            return None
+
+    def _fail(self, queue: "_Queue", error: BaseException) -> None:
+        """Answer all that a thread has not submitted: the store was closed meanwhile."""
+        with self._lock:
+            left = [*queue.waiting] if queue.current is None else [queue.current, *queue.waiting]
+            queue.waiting.clear()
+            self._queues.pop(queue.tenant, None)
+        for one in left:
+            with suppress(InvalidStateError):
+                one.set_exception(error)
+
+
+@dataclass(slots=True, eq=False)
+class _Queue:
+    """What waits for the thread of a tenant, what it submits, and when one was last accepted."""
+
+    tenant: str
+    waiting: "deque[_Put]" = field(default_factory=deque)
+    current: "_Put | None" = None
+    moved: float = 0.0
+
+    def submit(self, one: "_Put") -> None:
+        """Submit a put in the context of its caller. It waits for room since ``moved``."""
+        self.moved = self.moved or monotonic()
+        with suppress(InvalidStateError):  # closed meanwhile
+            try:
+                one.submit(max(one.since, self.moved))
+            except BaseException as error:  # noqa: BLE001 - its caller gets it
+                one.set_exception(error)
+            else:
+                self.moved = monotonic()
+
+
+class _Put:
+    """A put on its way, and its answer."""
+
+    __slots__ = ("_answer", "_bell", "_context", "_new", "alone", "since", "told", "writes")
+
+    def __init__(self, writes: Writes, new: NewRecord, bell: "_Bell") -> None:
+        self.writes, self._new, self._bell = writes, new, bell
+        self._context: Context = copy_context()
+        self.told = bell.loop.create_future()
+        self.since = monotonic()
+        self.alone = False
+        self._answer: PutResult | BaseException | None = None
+
+    def submit(self, since: float) -> None:
+        """Queue the record, or find that its body is sent alone."""
+        if not self._context.run(self.writes.queue, self._new, self, since):
+            self.alone = True
+            self._bell.ring(self)
+
+    def done(self) -> bool:
+        """Return whether the answer is known."""
+        return self._answer is not None
+
+    def result(self) -> PutResult:
+        """Return the result, or raise the error. Raises InvalidStateError before ``told``."""
+        answer = self._answer
+        if isinstance(answer, PutResult):
+            return answer
+        raise answer or InvalidStateError
+
+    def exception(self) -> BaseException | None:
+        """Return the error, None if there is none. Raises InvalidStateError before ``told``."""
+        answer = self._answer
+        if answer is None:
+            raise InvalidStateError
+        return answer if isinstance(answer, BaseException) else None
+
+    def set_result(self, result: PutResult, /) -> None:
+        """Answer. Raises InvalidStateError if an answer was given."""
+        self._set(result)
+
+    def set_exception(self, exception: BaseException, /) -> None:
+        """Answer. Raises InvalidStateError if an answer was given."""
+        self._set(exception)
+        if isinstance(exception, TermsChanged):
+            self.writes.forget_terms()
+
+    def _set(self, answer: PutResult | BaseException) -> None:
+        if self._answer is not None:
+            raise InvalidStateError
+        self._answer = answer
+        self._bell.ring(self)
+
+
+class _Bell:
+    """Wakes an event loop once for all answers that have come by the time that it looks."""
+
+    def __init__(self, loop: AbstractEventLoop) -> None:
+        self.loop = loop
+        self._answered: deque[_Put] = deque()
+        self._rung = False
+
+    def ring(self, one: _Put) -> None:
+        """Have the loop go on with a put. In any thread."""
+        self._answered.append(one)
+        if not self._rung:
+            self._rung = True
+            with suppress(RuntimeError):  # the event loop is closed
+                self.loop.call_soon_threadsafe(self._tell)
+
+    def _tell(self) -> None:
+        self._rung = False  # before it looks: who comes from now on rings again
+        while self._answered:
+            told = self._answered.popleft().told
+            if not told.done():  # cancelled
+                told.set_result(None)
