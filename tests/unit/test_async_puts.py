@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import cast
@@ -97,15 +97,19 @@ def test_one_wake_up_brings_all_answers_that_are_there(monkeypatch: pytest.Monke
         asked = [put(all_puts, writes) for _ in range(1000)]
         await asyncio.sleep(0)
         await asyncio.to_thread(with_threads.close)
-        wakes, wake = [], loop.call_soon_threadsafe
-        monkeypatch.setattr(
-            loop, "call_soon_threadsafe", lambda *given: (wakes.append(given), wake(*given))
-        )
+        wakes, wake = iter(range(1000)), loop.call_soon_threadsafe
+
+        def counted(callback: Callable[[], object]) -> object:
+            next(wakes)
+            return wake(callback)
+
+        monkeypatch.setattr(loop, "call_soon_threadsafe", counted)
         with ThreadPoolExecutor(1) as aside:  # the loop waits for its end
             for answer in writes.answers[:990]:
                 aside.submit(answer.set_result, RESULT)
-        assert len(wakes) == 1
+        assert next(wakes) == 1
         assert await asyncio.gather(*asked[:990]) == [RESULT] * 990
+        monkeypatch.undo()
         for answer in writes.answers[990:]:
             await asyncio.to_thread(answer.set_result, RESULT)
         assert await asyncio.gather(*asked[990:]) == [RESULT] * 10
