@@ -76,6 +76,7 @@ def test_no_tenant_waits_for_all_puts_of_another(monkeypatch: pytest.MonkeyPatch
         asked.append(put(all_puts, one))
         await asyncio.to_thread(many.begun.wait, 20)
         gate.set()
+        await asyncio.to_thread(one.begun.wait, 20)
         await asyncio.to_thread(with_threads.close)
         for answer in (*many.answers, *one.answers):
             answer.set_result(RESULT)
