@@ -107,7 +107,7 @@ BUGS = (
         "            told = self._answered.popleft().told\n"
         "            if not told.done():  # cancelled\n"
         "                told.set_result(None)\n",
-        "        for _ in range(len(self._answered)):\n"
+        "        while self._answered:\n"
         "            told = self._answered.popleft().told\n"
         "            if not told.done():  # cancelled\n"
         "                told.set_result(None)\n"
