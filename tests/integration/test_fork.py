@@ -65,6 +65,7 @@ def test_a_forked_process_is_refused_and_the_parent_goes_on(
     t, store = domicile.tenant(), domicile.store
     stored = t.put(PROMPT, b"before").id
     opened = t.open(stored, purpose=Purpose.SERVE)
+    awaiting = asyncio.run(AsyncStore(store).tenant(TENANT))
     calls: dict[str, Callable[[], object]] = {
         name: lambda c=call: c(store)  # type: ignore[misc]
         for name, call in CALLS.items()
@@ -72,6 +73,7 @@ def test_a_forked_process_is_refused_and_the_parent_goes_on(
     calls |= {
         "put": lambda: t.put(PROMPT, b"child"),
         "submit": lambda: t.submit(NewRecord(PROMPT, b"child")),
+        "put of asyncio": lambda: asyncio.run(awaiting.put(PROMPT, b"child")),
         "get": lambda: t.get(stored, purpose=Purpose.SERVE),
         "list": t.list,
         "read": lambda: opened.read_range(0, 1),

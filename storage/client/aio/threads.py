@@ -46,8 +46,7 @@ class Threads:
         return self._run(self._writes, partial(function, *args, **kwargs))
 
     def begin_write(self, work: Callable[[], T]) -> Future[T]:
-        """Run a call that may wait for room, in no caller's context. Not of an event loop."""
-        check_process(self._process)
+        """Run a call that may wait for room, in no caller's context. After ``check_open``."""
         return self._writes.submit(work)
 
     def check_open(self) -> None:

@@ -130,6 +130,13 @@ BUGS = (
         PUTS,
     ),
     bug(
+        "a put in a forked process waits for ever",
+        "client/aio/threads.py",
+        "        check_process(self._process)\n        self._writes.check_open()\n",
+        "        self._writes.check_open()\n",
+        "tests/integration/test_fork.py",
+    ),
+    bug(
         "a new event loop waits for the answers of an old one",
         FILE,
         "bell is None or bell.loop is not loop",
