@@ -230,12 +230,12 @@ class Writes:
         )
 
     def _id_of(self, record: NewRecord) -> RecordId:
-        origin = record.origin
-        return record.id or self.new_id(
-            record.data_class,
-            origin_date=origin.date if origin is not None else None,
-            keep_days=record.keep_days,
-        )
+        """Return the id of a record that was checked; mint one if it has none."""
+        if record.id is not None:
+            return record.id
+        served, terms = self._homes.find(self.id)
+        origin = record.origin.date if record.origin is not None else None
+        return served.writer.new_id(terms, record.data_class, None, origin, record.keep_days)
 
     def _submit_bulk(self, record: NewRecord, record_id: RecordId, answer: InTurn) -> InTurn:
         served, terms = self._homes.find(self.id)
