@@ -117,16 +117,21 @@ class Writes:
             lambda writer, terms, answer: writer.put(terms, record, record_id, answer)
         )
 
-    def queue(self, record: NewRecord, answer: Answer, since: float) -> bool:
+    def queue(
+        self, record: NewRecord, answer: Answer, since: float, *, alone: bool = False
+    ) -> bool:
         """Queue a record as ``submit`` does; ``answer`` is given its result.
 
-        It waits for room until 30 seconds after ``since`` (monotonic). Returns False, and does
-        nothing, if the body would be sent before the call returns. The caller sees to it that
-        ``forget_terms`` is called if the answer is TermsChanged.
+        It waits for room until 30 seconds after ``since`` (monotonic). Unless ``alone``, it returns
+        False and does nothing if the body would be sent before the call returns. Call
+        ``forget_terms`` if TermsChanged is raised or answered.
         """
         check_record(record)
         record_id = self._id_of(record)
         served, terms = self._homes.find(self.id)
+        if alone:
+            served.writer.put(terms, record, record_id, answer)
+            return True
         return served.writer.queue(terms, record, record_id, answer, since=since)
 
     def forget_terms(self) -> None:

@@ -219,6 +219,7 @@ def test_closing_waits_for_puts_that_have_begun(domicile: Domicile) -> None:
 
     async def work(store: AsyncStore, t: AsyncBoundTenant) -> None:
         puts = begin(t, await new_ids(t, 1000))
+        puts.append(asyncio.create_task(t.put(PROMPT, bytes(300_000))))
         await asyncio.sleep(0)
         closing = asyncio.create_task(store.close())
         refused = 0

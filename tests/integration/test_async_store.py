@@ -199,8 +199,10 @@ def test_two_hundred_puts_at_once_hold_no_threads(
     old = domicile.tenant().put(DataClass.FINE_TUNING_FILE, bytes(300_000)).id
     gate = block(domicile, "put")
 
-    def counted(self: BoundTenant, record: NewRecord, answer: Answer, since: float) -> bool:
-        done = queue(self, record, answer, since)
+    def counted(
+        self: BoundTenant, record: NewRecord, answer: Answer, since: float, **how: bool
+    ) -> bool:
+        done = queue(self, record, answer, since, **how)
         if next(count) == 200:
             queued.set()
         return done

@@ -42,7 +42,9 @@ class Told:
         self.answers: list[Answer] = []
         self.begun = threading.Event()
 
-    def queue(self, record: NewRecord, answer: Answer, since: float) -> bool:
+    def queue(
+        self, record: NewRecord, answer: Answer, since: float, *, alone: bool = False
+    ) -> bool:
         """Keep the answer."""
         self.begun.set()
         assert self.gate.wait(20)

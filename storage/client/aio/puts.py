@@ -16,7 +16,7 @@ from typing import Final
 
 from storage.client.aio.threads import Threads
 from storage.client.writes import Writes
-from storage.errors import InvalidRequest, TermsChanged
+from storage.errors import DomicileError, InvalidRequest, TermsChanged
 from storage.model import NewRecord, PutResult
 
 _TURN: Final = 256  # puts of one tenant that a thread submits before it lets others have their turn
@@ -37,8 +37,6 @@ class Puts:
         one = _Put(writes, new, self._bell_here())
         self._add(one)
         await one.told
-        if one.alone:
-            return await asyncio.wrap_future(await self._threads.write(writes.submit, new))
         return one.result()
 
     def _bell_here(self) -> "_Bell":
@@ -52,11 +50,15 @@ class Puts:
         tenant = one.writes.id
         with self._lock:
             queue = self._queues.get(tenant)
+            idle = queue is None
             if queue is None:
-                queue = _Queue(one.writes.id)
-                self._start(queue)  # may raise
-                self._queues[tenant] = queue
+                queue = self._queues[tenant] = _Queue(tenant)
             queue.waiting.append(one)
+        if idle:
+            try:
+                self._start(queue)
+            except DomicileError as error:
+                self._fail(queue, error)
 
     def _start(self, queue: "_Queue") -> None:
         def ended(call: Future[None]) -> None:
@@ -72,14 +74,33 @@ class Puts:
                 one = self._next(queue)
                 if one is None:
                     return
-                queue.submit(one)
+                if not queue.submit(one):
+                    self._send_alone(one)
+                queue.current = None
             with suppress(InvalidRequest):  # closed: this call goes on
                 self._start(queue)
                 return
 
+    def _send_alone(self, one: "_Put") -> None:
+        """Send a large body in a thread of its own: others wait behind it in this one."""
+
+        def send() -> None:
+            if not one.told.cancelled():
+                one.submit(one.since, alone=True)
+
+        def ended(call: Future[None]) -> None:
+            if (error := call.exception()) is not None:
+                one.fail(error)
+
+        try:
+            call = self._threads.begin_write(send)
+        except InvalidRequest:  # closed
+            send()
+        else:
+            call.add_done_callback(ended)
+
     def _next(self, queue: "_Queue") -> "_Put | None":
         with self._lock:
-            queue.current = None
             while queue.waiting:
                 one = queue.waiting.popleft()
                 if not one.told.cancelled():
@@ -89,55 +110,68 @@ class Puts:
             return None
 
     def _fail(self, queue: "_Queue", error: BaseException) -> None:
-        """Answer all that a thread has not submitted: the store was closed meanwhile."""
+        """Answer all that no thread has submitted: the store was closed meanwhile."""
         with self._lock:
             left = [*queue.waiting] if queue.current is None else [queue.current, *queue.waiting]
             queue.waiting.clear()
             self._queues.pop(queue.tenant, None)
         for one in left:
-            with suppress(InvalidStateError):
-                one.set_exception(error)
+            one.fail(error)
 
 
 @dataclass(slots=True, eq=False)
 class _Queue:
-    """What waits for the thread of a tenant, what it submits, and when one was last accepted."""
+    """What waits for the thread of a tenant, and what it submits now.
+
+    ``moved``: when the thread began, or a put last found room (monotonic).
+    """
 
     tenant: str
     waiting: "deque[_Put]" = field(default_factory=deque)
     current: "_Put | None" = None
     moved: float = 0.0
 
-    def submit(self, one: "_Put") -> None:
-        """Submit a put in the context of its caller. It waits for room since ``moved``."""
+    def submit(self, one: "_Put") -> bool:
+        """Submit a put. The time for which none found room counts for all that waited."""
         self.moved = self.moved or monotonic()
-        with suppress(InvalidStateError):  # closed meanwhile
-            try:
-                one.submit(max(one.since, self.moved))
-            except BaseException as error:  # noqa: BLE001 - its caller gets it
-                one.set_exception(error)
-            else:
-                self.moved = monotonic()
+        queued = one.submit(max(one.since, self.moved))
+        if not one.failed:
+            self.moved = monotonic()
+        return queued
 
 
 class _Put:
     """A put on its way, and its answer."""
 
-    __slots__ = ("_answer", "_bell", "_context", "_new", "alone", "since", "told", "writes")
+    __slots__ = ("_answer", "_bell", "_context", "_new", "since", "told", "writes")
 
     def __init__(self, writes: Writes, new: NewRecord, bell: "_Bell") -> None:
         self.writes, self._new, self._bell = writes, new, bell
         self._context: Context = copy_context()
         self.told = bell.loop.create_future()
         self.since = monotonic()
-        self.alone = False
         self._answer: PutResult | BaseException | None = None
 
-    def submit(self, since: float) -> None:
-        """Queue the record, or find that its body is sent alone."""
-        if not self._context.run(self.writes.queue, self._new, self, since):
-            self.alone = True
-            self._bell.ring(self)
+    def submit(self, since: float, *, alone: bool = False) -> bool:
+        """Submit the record in its caller's context. False: nothing was done, it has to be alone.
+
+        ``since``: it has waited for room from then on. An error is its answer.
+        """
+        try:
+            return self._context.run(self.writes.queue, self._new, self, since, alone=alone)
+        except BaseException as error:  # noqa: BLE001 - its caller gets it
+            self.fail(error)
+            return True
+
+    @property
+    def failed(self) -> bool:
+        """Whether the answer is an error."""
+        return isinstance(self._answer, BaseException)
+
+    def fail(self, error: BaseException) -> None:
+        """Answer, unless an answer was given."""
+        with suppress(InvalidStateError):
+            self.set_exception(error)
 
     def done(self) -> bool:
         """Return whether the answer is known."""
@@ -163,9 +197,9 @@ class _Put:
 
     def set_exception(self, exception: BaseException, /) -> None:
         """Answer. Raises InvalidStateError if an answer was given."""
-        self._set(exception)
         if isinstance(exception, TermsChanged):
-            self.writes.forget_terms()
+            self.writes.forget_terms()  # before its caller tries again
+        self._set(exception)
 
     def _set(self, answer: PutResult | BaseException) -> None:
         if self._answer is not None:

@@ -42,8 +42,9 @@ BUGS = (
     bug(
         "puts that no thread took get no answer when the store closes",
         FILE,
-        "            if (error := call.exception()) is not None:\n",
-        "            if (error := call.exception()) is None:\n",
+        "            if (error := call.exception()) is not None:\n"
+        "                self._fail(queue, error)\n",
+        "            call.exception()\n",
         PUTS,
     ),
     bug(
@@ -63,10 +64,8 @@ BUGS = (
     bug(
         "one put that is refused fails those behind it",
         FILE,
-        "            except BaseException as error:  # noqa: BLE001 - its caller gets it\n"
-        "                one.set_exception(error)\n",
-        "            except BaseException as error:\n"
-        "                one.set_exception(error)\n                raise\n",
+        "            self.fail(error)\n            return True\n",
+        "            self.fail(error)\n            raise\n",
         PUTS,
     ),
     bug(
@@ -81,14 +80,14 @@ BUGS = (
     bug(
         "a put of an event loop runs in no caller's context",
         FILE,
-        "self._context.run(self.writes.queue, self._new, self, since)",
-        "self.writes.queue(self._new, self, since)",
+        "self._context.run(self.writes.queue, self._new, self, since, alone=alone)",
+        "self.writes.queue(self._new, self, since, alone=alone)",
         PUTS,
     ),
     bug(
         "an event loop goes on by terms that changed",
         FILE,
-        "            self.writes.forget_terms()\n",
+        "            self.writes.forget_terms()  # before its caller tries again\n",
         "            pass\n",
         PUTS,
     ),
@@ -127,6 +126,13 @@ BUGS = (
         "            with suppress(RuntimeError):  # the event loop is closed\n"
         "                self.loop.call_soon_threadsafe(self._tell)\n",
         "            self.loop.call_soon_threadsafe(self._tell)\n",
+        PUTS,
+    ),
+    bug(
+        "a large put is refused because the store closes",
+        FILE,
+        "        except InvalidRequest:  # closed\n            send()\n",
+        "        except InvalidRequest as error:\n            one.fail(error)\n",
         PUTS,
     ),
     bug(
