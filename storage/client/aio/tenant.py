@@ -104,7 +104,10 @@ class AsyncTenant:
         origin: Origin | None = None,
         keep_days: int | None = None,
     ) -> PutResult:
-        """See ``Tenant.put``. It takes no thread while it waits for its pack."""
+        """See ``Tenant.put``. It takes no thread while it waits for its pack.
+
+        Of many at once, small ones are submitted in the order of the calls.
+        """
         new = new_record(
             data_class,
             body,
