@@ -126,20 +126,23 @@ def put_from_threads(tenant: Tenant, bodies: Sequence[bytes]) -> None:
 
 
 def put_async(homes: Homes, bodies: Sequence[bytes]) -> None:
-    """Domicile, from one event loop with many puts in flight."""
+    """Domicile, from one event loop in which many tasks put one record after the other.
+
+    No semaphore: when thousands are released at once, it costs half as much as a put.
+    """
 
     async def run() -> None:
-        room = asyncio.Semaphore(IN_FLIGHT)
+        left = iter(bodies)
         store = AsyncStore(Store(homes, sleep=time.sleep))
         tenant = await store.tenant("acme")
 
-        async def one(body: bytes) -> None:
-            async with room:
+        async def some() -> None:
+            for body in left:
                 await tenant.put(DataClass.PROMPT, body, subject="u")
 
         async with asyncio.TaskGroup() as group:
-            for body in bodies:
-                group.create_task(one(body))
+            for _ in range(IN_FLIGHT):
+                group.create_task(some())
         await store.close()
 
     asyncio.run(run())

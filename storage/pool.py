@@ -38,14 +38,18 @@ class Pool(Executor):
         """Run a call in a thread. Raises InvalidRequest after ``close``; Busy without a thread."""
         future: Future[T] = Future()
         with self._changed:
-            if self._closed:
-                raise InvalidRequest("The store is closed.")
+            self.check_open()
             if self._free <= 0 and len(self._threads) < self._size:
                 self._start()
             self._free -= 1
             self._calls.add(future)
             self._waiting.put((future, lambda: call(*args, **options)))
         return future
+
+    def check_open(self) -> None:
+        """Raise InvalidRequest after ``close``."""
+        if self._closed:
+            raise InvalidRequest("The store is closed.")
 
     def close(self, until: float) -> None:
         """Take nothing more, and wait until all calls have ended, or it is ``until`` (monotonic).

@@ -30,7 +30,7 @@ from storage.model import (
     PutResult,
     RecordId,
 )
-from storage.packs.answers import InTurn, Pending
+from storage.packs.answers import Answer, InTurn, Pending
 from storage.packs.prepare import Writer
 from storage.packs.stream import read_chunks
 
@@ -116,6 +116,27 @@ class Writes:
         return self._invalidate_if_changed(
             lambda writer, terms, answer: writer.put(terms, record, record_id, answer)
         )
+
+    def queue(
+        self, record: NewRecord, answer: Answer, since: float, *, alone: bool = False
+    ) -> bool:
+        """Queue a record as ``submit`` does; ``answer`` is given its result.
+
+        It waits for room until 30 seconds after ``since`` (monotonic). Unless ``alone``, it returns
+        False and does nothing if the body would be sent before the call returns. Call
+        ``forget_terms`` if TermsChanged is raised or answered.
+        """
+        check_record(record)
+        record_id = self._id_of(record)
+        served, terms = self._homes.find(self.id)
+        if alone:
+            served.writer.put(terms, record, record_id, answer)
+            return True
+        return served.writer.queue(terms, record, record_id, answer, since=since)
+
+    def forget_terms(self) -> None:
+        """Have the next write read the tenant's terms again."""
+        self._homes.invalidate(self.id)
 
     def put_many(self, records: Iterable[NewRecord]) -> Iterator[PutResult | PutFailure]:
         """Store many records in bounded memory. Yield one result per record, in order.
@@ -210,16 +231,16 @@ class Writes:
             self._submit_bulk,
             self._id_of,
             served.region.limits.own_pack,
-            lambda: self._homes.invalidate(self.id),
+            self.forget_terms,
         )
 
     def _id_of(self, record: NewRecord) -> RecordId:
-        origin = record.origin
-        return record.id or self.new_id(
-            record.data_class,
-            origin_date=origin.date if origin is not None else None,
-            keep_days=record.keep_days,
-        )
+        """Return the id of a record that was checked; mint one if it has none."""
+        if record.id is not None:
+            return record.id
+        served, terms = self._homes.find(self.id)
+        origin = record.origin.date if record.origin is not None else None
+        return served.writer.new_id(terms, record.data_class, None, origin, record.keep_days)
 
     def _submit_bulk(self, record: NewRecord, record_id: RecordId, answer: InTurn) -> InTurn:
         served, terms = self._homes.find(self.id)
@@ -233,12 +254,12 @@ class Writes:
         try:
             future = write(served.writer, terms, Pending())
         except TermsChanged:
-            self._homes.invalidate(self.id)
+            self.forget_terms()
             raise
 
         def check(done: Future[PutResult]) -> None:
             if isinstance(done.exception(), TermsChanged):
-                self._homes.invalidate(self.id)
+                self.forget_terms()
 
         future.add_done_callback(check)
         return future

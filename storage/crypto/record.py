@@ -9,6 +9,8 @@ import hmac
 import json
 import threading
 from collections.abc import Mapping, Sequence
+from datetime import date
+from functools import lru_cache
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
@@ -76,20 +78,25 @@ def framed(*parts: bytes) -> bytes:
     return b"".join([len(part).to_bytes(4) + part for part in parts])
 
 
+_FORMAT: Final = b"\1" + framed(b"domicile record")
+
+
 def associated(record_id: RecordId, tenant: str) -> bytes:
     """Return the associated data of every sealed part: format, unique id, day, class and tenant.
 
     It makes the tag of a ciphertext in another record's row wrong. Mint time and region are left
     out, because two ids of one idempotency key may differ in them.
     """
-    day = record_id.day.isoformat() if record_id.day else ""
-    return b"\1" + framed(
-        b"domicile record",
-        record_id.unique,
-        day.encode(),
-        record_id.data_class.value.encode(),
-        tenant.encode(),
-    )
+    unique = record_id.unique
+    own = len(unique).to_bytes(4) + unique  # framed
+    return _FORMAT + own + _shared(record_id.day, record_id.data_class.value, tenant)
+
+
+@lru_cache(4096)
+def _shared(day: date | None, data_class: str, tenant: str) -> bytes:
+    """Return what is the same in the associated data of many records."""
+    written = day.isoformat() if day else ""
+    return framed(written.encode(), data_class.encode(), tenant.encode())
 
 
 def seal_body(key: bytes, body: bytes, aad: bytes) -> bytes:

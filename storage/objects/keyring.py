@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import date
+from functools import lru_cache
 from typing import TypeVar
 from uuid import UUID
 
@@ -58,6 +59,7 @@ Wrapped = tuple[UUID, bytes]
 """A wrapped record key, after the id of the key object that wraps it."""
 
 
+@lru_cache(_CACHED)
 def shard_of(tenant: str) -> int:
     """Return the number of the shared day key that a tenant uses."""
     return hashlib.sha256(b"shard\0" + tenant.encode()).digest()[0] % SHARDS

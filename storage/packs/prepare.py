@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from concurrent.futures import Executor
 from datetime import date
 from functools import partial
-from typing import TypeVar, cast
+from time import monotonic
+from typing import TypeVar
 
 from storage.catalog import days
 from storage.catalog.tenants import TenantTerms
@@ -90,21 +91,36 @@ class Writer:
 
         Return what to wait for.
         """
-        limits = self._region.limits
-        if len(new.body) > limits.body:
-            raise BodyTooLarge
-        own_pack = len(new.body) >= limits.own_pack
-        record = self._prepare(terms, new, record_id, answer, own_pack=own_pack)
-        if record is None:
-            return answer
-        if record.streamed:
+        record = self._begin(terms, new, record_id, answer)
+        if record is not None and record.streamed:
             write_large(self._region, self._keys, record, [new.body])
-            return answer
-        record.sealed = seal_body(record.record_key, new.body, associated(record.id, record.tenant))
-        record.size = len(new.body)
-        record.content = (hashlib.sha256(new.body).digest(), *record.content)
-        record.fingerprint = fingerprint(record.record_key, record.content)
-        return cast(A, self._lanes.submit(record, bulk=bulk, wait=limits.wait))
+        elif record is not None:
+            self._seal(record, new.body)
+            self._lanes.submit(record, bulk=bulk, wait=self._region.limits.wait)
+        return answer
+
+    def queue(
+        self,
+        terms: TenantTerms,
+        new: NewRecord,
+        record_id: RecordId,
+        answer: Answer,
+        *,
+        since: float,
+    ) -> bool:
+        """Queue a record that shares a pack. Otherwise do nothing, and return False.
+
+        It waits for room as if the wait had begun at ``since`` (monotonic).
+        """
+        record = self._begin(terms, new, record_id, answer)
+        if record is None:
+            return True
+        if record.streamed:
+            return False
+        self._seal(record, new.body)
+        wait = max(0.0, since + self._region.limits.wait - monotonic())
+        self._lanes.submit(record, bulk=False, wait=wait)
+        return True
 
     def stream(
         self,
@@ -123,6 +139,21 @@ class Writer:
     def close(self, until: float) -> None:
         """Wait until all queued records are resolved, or it is ``until``. See ``Lanes.close``."""
         self._lanes.close(until)
+
+    def _begin(
+        self, terms: TenantTerms, new: NewRecord, record_id: RecordId, answer: Answer
+    ) -> SealedRecord | None:
+        limits = self._region.limits
+        if len(new.body) > limits.body:
+            raise BodyTooLarge
+        own_pack = len(new.body) >= limits.own_pack
+        return self._prepare(terms, new, record_id, answer, own_pack=own_pack)
+
+    def _seal(self, record: SealedRecord, body: bytes) -> None:
+        record.sealed = seal_body(record.record_key, body, associated(record.id, record.tenant))
+        record.size = len(body)
+        record.content = (hashlib.sha256(body).digest(), *record.content)
+        record.fingerprint = fingerprint(record.record_key, record.content)
 
     def _prepare(
         self,

@@ -307,7 +307,10 @@ def test_a_store_has_its_documented_attributes_and_no_others(domicile: Domicile)
     assert public(store.admin.log) == {"export", "keys", "lines", "prove"}
     assert public(store.admin.access) == {"report"}
     assert public(store.admin.processors) == {"attest", "copies"}
-    writes = {"capture", "id", "new_id", "put", "put_file", "put_many", "submit", "window"}
+    writes = {
+        *("capture", "forget_terms", "id", "new_id", "put", "put_file", "put_many", "queue"),
+        *("submit", "window"),
+    }
     unbound = writes | {
         *("approve", "bind", "erase", "explain", "explain_purpose", "list", "models", "object"),
         *("objections", "withdraw"),

@@ -40,6 +40,7 @@ from storage.client.aio.sources import AHEAD
 from storage.client.bulk import WINDOW
 from storage.client.holds import Holds
 from storage.client.processors import Processors
+from storage.packs.answers import Answer
 from storage.testing import SERVICE, Domicile
 from tests.support.async_helpers import (
     COMPLETION,
@@ -194,17 +195,19 @@ def test_two_hundred_puts_at_once_hold_no_threads(
 ) -> None:
     """Many puts are queued while a backend delays the first pack; reads continue."""
     queued, count = threading.Event(), iter(range(1, 201))
-    submit = BoundTenant.submit
+    queue = BoundTenant.queue
     old = domicile.tenant().put(DataClass.FINE_TUNING_FILE, bytes(300_000)).id
     gate = block(domicile, "put")
 
-    def counted(self: BoundTenant, record: NewRecord) -> object:
-        future = submit(self, record)
+    def counted(
+        self: BoundTenant, record: NewRecord, answer: Answer, since: float, **how: bool
+    ) -> bool:
+        done = queue(self, record, answer, since, **how)
         if next(count) == 200:
             queued.set()
-        return future
+        return done
 
-    monkeypatch.setattr(BoundTenant, "submit", counted)
+    monkeypatch.setattr(BoundTenant, "queue", counted)
 
     async def work(store: AsyncStore, t: AsyncBoundTenant) -> None:
         ids = [await t.new_id(PROMPT) for _ in range(200)]

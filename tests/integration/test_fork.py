@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import text
 
-from storage import AsyncStore, DataClass, NewRecord, Purpose, Reason, Scope, Store
+from storage import AsyncStore, AsyncTenant, DataClass, NewRecord, Purpose, Reason, Scope, Store
 from storage.errors import DomicileError, InvalidRequest
 from storage.pool import Pool
 from storage.testing import Domicile, Gate, wait_at
@@ -58,6 +58,10 @@ async def _async(store: AsyncStore) -> None:
     await store.tenant(TENANT)
 
 
+async def _put(t: AsyncTenant) -> None:
+    await t.put(PROMPT, b"by a thread")
+
+
 def test_a_forked_process_is_refused_and_the_parent_goes_on(
     domicile: Domicile, subtests: pytest.Subtests
 ) -> None:
@@ -65,6 +69,8 @@ def test_a_forked_process_is_refused_and_the_parent_goes_on(
     t, store = domicile.tenant(), domicile.store
     stored = t.put(PROMPT, b"before").id
     opened = t.open(stored, purpose=Purpose.SERVE)
+    awaiting = asyncio.run(AsyncStore(store).tenant(TENANT))
+    asyncio.run(_put(awaiting))  # by a thread that the child does not have
     calls: dict[str, Callable[[], object]] = {
         name: lambda c=call: c(store)  # type: ignore[misc]
         for name, call in CALLS.items()
@@ -72,6 +78,7 @@ def test_a_forked_process_is_refused_and_the_parent_goes_on(
     calls |= {
         "put": lambda: t.put(PROMPT, b"child"),
         "submit": lambda: t.submit(NewRecord(PROMPT, b"child")),
+        "put of asyncio": lambda: asyncio.run(_put(awaiting)),
         "get": lambda: t.get(stored, purpose=Purpose.SERVE),
         "list": t.list,
         "read": lambda: opened.read_range(0, 1),

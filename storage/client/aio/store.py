@@ -11,6 +11,7 @@ from uuid import UUID
 
 from storage.client.aio.admin import AsyncAdmin
 from storage.client.aio.consents import AsyncConsents
+from storage.client.aio.puts import Puts
 from storage.client.aio.tenant import AsyncTenant
 from storage.client.aio.threads import Threads
 from storage.client.aio.training import AsyncTraining, AsyncTrainingRuns
@@ -41,13 +42,15 @@ class AsyncStore:
         """
         self._store = store
         self._threads = Threads(seconds)
+        self._puts = Puts(self._threads)
         self.admin = AsyncAdmin(store.admin, self._threads)
         self.consents = AsyncConsents(store.consents, self._threads)
         self.training_runs = AsyncTrainingRuns(store.training_runs, self._threads)
 
     async def tenant(self, tenant: str) -> AsyncTenant:
         """See ``Store.tenant``."""
-        return AsyncTenant(await self._threads.call(self._store.tenant, tenant), self._threads)
+        found = await self._threads.call(self._store.tenant, tenant)
+        return AsyncTenant(found, self._threads, self._puts)
 
     async def erase(
         self, scope: Scope, *, reason: Reason, ticket: str | None = None

@@ -18,6 +18,7 @@ from typing import BinaryIO
 from uuid import UUID
 
 from storage.client.aio.files import AsyncCapture, AsyncOpenFile
+from storage.client.aio.puts import Puts
 from storage.client.aio.sources import (
     Ahead,
     AsyncFile,
@@ -66,10 +67,11 @@ class AsyncTenant:
     Repeat the call with the same id to learn its result.
     """
 
-    def __init__(self, tenant: Tenant, threads: Threads) -> None:
+    def __init__(self, tenant: Tenant, threads: Threads, puts: Puts) -> None:
         """Use ``AsyncStore.tenant`` instead."""
         self._tenant = tenant
         self._threads = threads
+        self._puts = puts
         self.id = tenant.id
 
     async def new_id(
@@ -102,7 +104,10 @@ class AsyncTenant:
         origin: Origin | None = None,
         keep_days: int | None = None,
     ) -> PutResult:
-        """See ``Tenant.put``. It takes no thread while it waits for its pack."""
+        """See ``Tenant.put``. It takes no thread while it waits for its pack.
+
+        Of many at once, small ones are submitted in the order of the calls.
+        """
         new = new_record(
             data_class,
             body,
@@ -114,8 +119,7 @@ class AsyncTenant:
             origin=origin,
             keep_days=keep_days,
         )
-        future = await self._threads.write(self._tenant.submit, new)
-        return await asyncio.wrap_future(future)
+        return await self._puts.put(self._tenant, new)
 
     async def put_many(self, records: Records) -> AsyncGenerator[PutResult | PutFailure, None]:
         """See ``Tenant.put_many``. ``records`` may be async; otherwise a thread reads it.
@@ -201,7 +205,8 @@ class AsyncTenant:
 
     def bind(self, actor: Actor, *, grant: UUID | str | None = None) -> "AsyncBoundTenant":
         """See ``Tenant.bind``."""
-        return AsyncBoundTenant(self._tenant.bind(actor, grant=grant), self._threads)
+        bound = self._tenant.bind(actor, grant=grant)
+        return AsyncBoundTenant(bound, self._threads, self._puts)
 
     async def list(
         self,
@@ -293,9 +298,9 @@ class _Watch:
 class AsyncBoundTenant(AsyncTenant):
     """``BoundTenant`` for asyncio: the same methods, arguments and errors."""
 
-    def __init__(self, tenant: BoundTenant, threads: Threads) -> None:
+    def __init__(self, tenant: BoundTenant, threads: Threads, puts: Puts) -> None:
         """Use ``AsyncTenant.bind`` instead."""
-        super().__init__(tenant, threads)
+        super().__init__(tenant, threads, puts)
         self._bound = tenant
         self.actor, self.grant = tenant.actor, tenant.grant
 

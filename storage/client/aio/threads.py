@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Callable
+from concurrent.futures import Future
 from contextvars import copy_context
 from functools import partial
 from time import monotonic
@@ -43,6 +44,15 @@ class Threads:
     ) -> asyncio.Future[T]:
         """Run a call that may wait for room in the write buffer."""
         return self._run(self._writes, partial(function, *args, **kwargs))
+
+    def begin_write(self, work: Callable[[], T]) -> Future[T]:
+        """Run a call that may wait for room, in no caller's context. After ``check_open``."""
+        return self._writes.submit(work)
+
+    def check_open(self) -> None:
+        """Raise InvalidRequest if no write can begin any more: closed, or forked."""
+        check_process(self._process)
+        self._writes.check_open()
 
     def stream(
         self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs

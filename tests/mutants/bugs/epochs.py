@@ -271,8 +271,8 @@ BUGS: tuple[Bug, ...] = (
     bug(
         "many are taken in without their origin date",
         "client/writes.py",
-        "origin_date=origin.date if origin is not None else None",
-        "origin_date=None",
+        "origin = record.origin.date if record.origin is not None else None",
+        "origin = None",
         ORIGINS,
     ),
     bug(

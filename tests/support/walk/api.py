@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from io import BytesIO
 from pathlib import Path
+from time import monotonic
 from typing import Any
 from uuid import UUID
 
@@ -37,6 +38,7 @@ from storage.model import (
     Scope,
     TenantSpec,
 )
+from storage.packs.answers import Pending
 from storage.testing import INVESTIGATOR, Domicile
 from tests.support.holds import hold_spec, place_hold
 from tests.support.people import person
@@ -214,6 +216,7 @@ def _writes(world: World) -> Some:
     origin = Origin(world.now.date() - DAY, b"s" * 32)
     made = {
         "capture": [Given(COMPLETION, derived_from=[world.record])],
+        "forget_terms": [Given()],
         "new_id": [Given(PROMPT, key="k")],
         "put": [
             Given(PROMPT, BODY, id=world.record, subject="u", metadata={"note": NOTE.decode()}),
@@ -221,6 +224,7 @@ def _writes(world: World) -> Some:
         ],
         "put_file": [Given(BytesIO(b"x"), filename="x.jsonl")],
         "put_many": [Given([again])],
+        "queue": [Given(again, Pending(), since=monotonic())],
         "submit": [Given(again)],
         "window": [Given()],
     }
