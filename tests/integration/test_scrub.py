@@ -20,6 +20,8 @@ from tests.support.scrubs import (
     traces_of,
 )
 
+pytestmark = pytest.mark.one_region
+
 STRAY = "pack/2026-03-20/0123-4567"
 
 
