@@ -30,8 +30,6 @@ from tests.support.holds import (
 )
 from tests.support.inspect.stored import backends_with, ciphertexts, home, orphans
 
-pytestmark = pytest.mark.one_region
-
 PROMPT, COMPLETION = DataClass.PROMPT, DataClass.COMPLETION
 
 

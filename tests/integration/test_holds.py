@@ -38,8 +38,6 @@ from tests.support.holds import (
 )
 from tests.support.inspect.stored import backends_with, ciphertexts, home, object_states, orphans
 
-pytestmark = pytest.mark.one_region
-
 
 def put(t: Tenant, body: bytes, **more: object) -> RecordId:
     """Put a prompt, about the subject ``u`` by default."""

@@ -30,8 +30,6 @@ from tests.support.holds import SOON, place_hold, release_holds
 from tests.support.holds import open_held as opened_for_counsel
 from tests.support.screening import MILL, Watchful, flagged, machine
 
-pytestmark = pytest.mark.one_region
-
 DAY, OLD = date(2027, 5, 1), date(2027, 4, 30)
 
 
