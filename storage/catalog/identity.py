@@ -25,11 +25,11 @@ _HERE: Final = """
       (SELECT oid FROM pg_database WHERE datname = current_database()),
       CAST(CAST('catalog_info' AS regclass) AS oid))
 """
-_COMPARE: Final = text(f"""
+_COMPARE: Final = f"""
     SELECT i.identity, {_HERE}, pg_postmaster_start_time(),
       coalesce(i.oldest_code, 0)
     FROM pg_control_system() c LEFT JOIN catalog_info i ON i.id = 1
-""")  # noqa: S608 - no value is in it
+"""  # noqa: S608 - no value is in it
 _SET: Final = text(f"""
     UPDATE catalog_info SET identity = {_HERE}, unread = :unread FROM pg_control_system() c
 """)  # noqa: S608 - no value is in it
@@ -61,7 +61,8 @@ def compare(connection: Connection) -> Identity:
 
     ``changed`` is ("recovery",) in a catalog whose recovery is not finished.
     """
-    stored, here, started, oldest_code = connection.execute(_COMPARE).one()
+    # most transactions begin with it, so it goes to the driver as it is
+    stored, here, started, oldest_code = connection.exec_driver_sql(_COMPARE).one()
     if stored is None:
         return Identity((_UNFINISHED,), started, oldest_code)
     pairs = zip(_PARTS, stored.split("/"), here.split("/"), strict=True)

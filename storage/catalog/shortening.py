@@ -146,29 +146,30 @@ class Early:
     """What is left of a class of a tenant.
 
     ``some``: any record, also one that has not ended. ``ended``: one that ended before the day of
-    its id; ``free``: one of those that no hold keeps. ``erasing``: an erasure of the class has not
-    read its rows yet.
+    its id; ``free``: one of those that no hold keeps. ``erasing``: some ended, and an erasure of
+    the class has not read its rows yet.
     """
 
-    some: bool
-    ended: bool
-    free: bool
-    erasing: bool
+    some: bool = False
+    ended: bool = False
+    free: bool = False
+    erasing: bool = False
 
 
 def find(
     connection: Connection, tenant: str, data_class: DataClass, before: datetime, today: date
 ) -> Early:
-    """Return what is left of a class. ``before``: what was minted earlier has ended."""
-    row = connection.execute(
-        select(
-            _any(tenant, data_class, today),
-            _any(tenant, data_class, today, before),
-            _any(tenant, data_class, today, before, free=True),
-            _erasing(tenant, data_class),
-        )
-    ).one()
-    return Early(*row)
+    """Return what is left of a class. ``before``: what was minted earlier has ended.
+
+    Asked in steps: the server plans each for every day, and that with the holds takes long.
+    """
+    if not connection.scalar(select(_any(tenant, data_class, today))):
+        return Early()
+    if not connection.scalar(select(_any(tenant, data_class, today, before))):
+        return Early(some=True)
+    free = _any(tenant, data_class, today, before, free=True)
+    row = connection.execute(select(free, _erasing(tenant, data_class))).one()
+    return Early(some=True, ended=True, free=row[0], erasing=row[1])
 
 
 def _any(

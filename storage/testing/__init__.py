@@ -6,7 +6,7 @@ with backends in memory that a test takes down and brings back, and a clock that
 ``"directory"`` or ``"s3"`` (moto) instead of memory.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import pytest
@@ -53,6 +53,7 @@ __all__ = [
     "domicile",
     "domicile_backends",
     "domicile_limits",
+    "domicile_regions",
     "domicile_server",
     "domicile_topology",
     "duplicate",
@@ -102,9 +103,23 @@ def domicile_limits() -> Limits:
 
 
 @pytest.fixture
+def domicile_regions() -> Collection[str] | None:
+    """The regions that the store serves, None for all of the topology. Override it.
+
+    A test that needs one takes half of the time.
+    """
+    return None
+
+
+@pytest.fixture
 def domicile(
-    domicile_server: Server, domicile_backends: Kind, domicile_limits: Limits
+    domicile_server: Server,
+    domicile_backends: Kind,
+    domicile_limits: Limits,
+    domicile_regions: Collection[str] | None,
 ) -> Iterator[Domicile]:
     """A new, empty Domicile."""
-    with new_domicile(domicile_server, domicile_backends, domicile_limits) as made:
+    with new_domicile(
+        domicile_server, domicile_backends, domicile_limits, domicile_regions
+    ) as made:
         yield made

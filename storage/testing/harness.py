@@ -3,7 +3,7 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
@@ -17,7 +17,7 @@ from structlog.typing import FilteringBoundLogger
 
 from regions.backends import BackendSpec, DirectorySpec, S3Spec
 from regions.load import load_topology
-from regions.model import SubProcessor
+from regions.model import Region, SubProcessor
 from storage import embedded
 from storage.backends.memory import MemoryBackend
 from storage.backends.registry import create_storage, open_backend
@@ -28,7 +28,7 @@ from storage.catalog.server import create_databases
 from storage.client.homes import Homes
 from storage.client.store import Store
 from storage.client.tenant import BoundTenant
-from storage.dependencies import Dependencies
+from storage.dependencies import Dependencies, make_catalog
 from storage.initialize import init
 from storage.logs import make_logger
 from storage.model import Actor, ActorKind, Dpa, Grant, GrantSpec, TenantSpec
@@ -40,6 +40,7 @@ from storage.settings import RegionSettings, Settings, revisions_of
 from storage.testing.clock import FakeClock
 from storage.testing.connections import CatalogFaults, watching
 from storage.testing.faults import FaultyBackend
+from storage.testing.kept import KeptConnections
 from storage.testing.people import grant, pin_approver
 from storage.testing.processors import FakeProcessor
 from storage.testing.s3 import CREDENTIALS, S3Server
@@ -81,6 +82,14 @@ def memory_directory() -> str | None:
     return str(memory) if there and shutil.disk_usage(memory).free > _PLENTY else None
 
 
+_Catalogs = tuple[dict[str, SecretStr], list[Snapshot]]  # by region, once they were made
+
+
+def _serving(settings: Settings, only: Collection[str]) -> Settings:
+    """Return settings that serve these regions alone."""
+    return settings.model_copy(update={"regions": {name: settings.regions[name] for name in only}})
+
+
 class Server:
     """An embedded PostgreSQL, with catalogs that tests reuse."""
 
@@ -92,13 +101,18 @@ class Server:
         self.topology = load_topology(topology)
         self._url, self._leave = embedded.start(self.directory / "pg")
         self._numbers = count(1)
-        self._free: list[tuple[dict[str, SecretStr], list[Snapshot]]] = []
-        self._lent: dict[Path, list[Snapshot]] = {}
+        self._free: list[_Catalogs] = []
+        self._lent: dict[Path, _Catalogs] = {}
+        self.connections = KeptConnections()
 
-    def make(self) -> Settings:
-        """Return settings of a new Domicile: empty catalogs, and a home directory of its own."""
+    def make(self, only: Collection[str] | None = None) -> Settings:
+        """Return settings of a new Domicile: empty catalogs, and a home directory of its own.
+
+        ``only``: the regions that it serves; None: all of the topology.
+        """
         number = next(self._numbers)
         urls, regions = self._free.pop() if self._free else (self._create(number), [])
+        wanted = urls if only is None else only
         home = self.directory / f"home{number}"
         pinned = pin_approver(home / "keys")
         settings = Settings(
@@ -114,14 +128,14 @@ class Server:
             },
         )
         if regions:
-            self._renew(settings, regions)
+            self._renew(settings, [one for one in regions if one.catalog.region in wanted])
         else:
             init(settings, dependencies=Dependencies(clock=lambda _: FakeClock()))
             take_any_time(settings)
             self._open_to_services(settings)
             regions = [snapshot(settings, region, self.topology, connections=1) for region in urls]
-        self._lent[home] = regions
-        return settings
+        self._lent[home] = urls, regions
+        return settings if only is None else _serving(settings, only)
 
     def _open_to_services(self, settings: Settings) -> None:
         """Let services use the regions, as if they had been provisioned."""
@@ -136,8 +150,7 @@ class Server:
     def reclaim(self, settings: Settings) -> None:
         """Remove the home directory, and reuse the catalogs and their keys."""
         shutil.rmtree(settings.home)
-        urls = {name: given.catalog_url for name, given in settings.regions.items()}
-        self._free.append((urls, self._lent.pop(settings.home)))
+        self._free.append(self._lent.pop(settings.home))
 
     def _renew(self, settings: Settings, regions: Sequence[Snapshot]) -> None:
         for region in regions:
@@ -150,7 +163,8 @@ class Server:
 
     def close(self) -> None:
         """Stop the server and remove its data."""
-        for regions in (*self._lent.values(), *(regions for _, regions in self._free)):
+        self.connections.close()
+        for _, regions in (*self._lent.values(), *self._free):
             for region in regions:
                 region.close()
         self._leave()
@@ -182,6 +196,7 @@ class Domicile:
     processors: dict[str, FakeProcessor] = field(default_factory=dict)
     stack: ExitStack = field(default_factory=ExitStack)
     log: FilteringBoundLogger = field(default_factory=make_logger)
+    connections: KeptConnections | None = None
     _homes: Homes | None = None
     _store: Store | None = None
     _server: S3Server | None = None
@@ -216,6 +231,7 @@ class Domicile:
     def dependencies(self) -> Dependencies:
         """The dependencies that the store is opened with."""
         return Dependencies(
+            catalog=self._catalog,
             clock=lambda _: self.clock,
             backend=self._backend,
             connector=self._connector,
@@ -291,9 +307,18 @@ class Domicile:
 
     def close(self) -> None:
         """Close the store and the S3 server, if there is one."""
+        if self.connections is not None and self._homes is not None:
+            for served in self._homes.regions.values():
+                self.connections.keep(served.region.catalog.engine)
         self.stack.close()
         if self._server is not None:
             self._server.close()
+
+    def _catalog(self, region: Region, url: str, connections: int) -> Catalog:
+        catalog = make_catalog(region, url, connections)
+        if self.connections is not None:
+            self.connections.lend(catalog.engine)
+        return catalog
 
     def _backend(self, spec: BackendSpec, settings: Settings) -> Backend:
         """Return the same backend after the store is reopened: bytes outlive a process."""
@@ -339,10 +364,15 @@ class Domicile:
 
 
 @contextmanager
-def new_domicile(server: Server, kind: Kind, limits: Limits | None = None) -> Iterator[Domicile]:
-    """Open a new, empty Domicile on a server."""
-    settings = server.make()
-    made = Domicile(settings, kind, limits or Limits())
+def new_domicile(
+    server: Server,
+    kind: Kind,
+    limits: Limits | None = None,
+    regions: Collection[str] | None = None,
+) -> Iterator[Domicile]:
+    """Open a new, empty Domicile on a server, which serves these regions (None: all)."""
+    settings = server.make(regions)
+    made = Domicile(settings, kind, limits or Limits(), connections=server.connections)
     try:
         made.open()
         yield made

@@ -21,6 +21,8 @@ from tests.support.inspect.stored import (
     wait_until,
 )
 
+pytestmark = pytest.mark.one_region
+
 NAMES = ("a", "b", "c", "d")
 
 

@@ -18,6 +18,8 @@ from tests.support.faults.transactions import CatalogFaults, ran
 from tests.support.inspect.stored import HOME, wait_until
 from tests.support.second_store import second_store
 
+pytestmark = pytest.mark.one_region
+
 NAME = "klarblick"
 ANNOUNCING_COPY = ran("INSERT INTO processor_copy")
 DELIVERED = ran("UPDATE processor_copy SET", "land_by=")

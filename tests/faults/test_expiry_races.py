@@ -23,6 +23,8 @@ from tests.support.inspect.stored import (
     wait_until,
 )
 
+pytestmark = pytest.mark.one_region
+
 
 @pytest.mark.parametrize("stop", [after_announce, after_put])
 def test_a_day_that_expires_between_the_steps_of_a_put(

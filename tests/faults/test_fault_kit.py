@@ -39,6 +39,8 @@ from tests.support.inspect.stored import (
     orphans_on_backends,
 )
 
+pytestmark = pytest.mark.one_region
+
 WRITES = ("put", "upload.finish")
 SECONDS = timedelta(seconds=8)  # writes may still land until then
 

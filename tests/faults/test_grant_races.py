@@ -16,6 +16,8 @@ from tests.support.faults.transactions import CatalogFaults
 from tests.support.inspect.stored import wait_until
 from tests.support.people import approve, as_person, make_logins, person, settings_for, staff
 
+pytestmark = pytest.mark.one_region
+
 ABUSE = GrantSpec("acme-eu", Purpose.ABUSE_INVESTIGATION, "alice", Scope.tenant(), "why", 1, 8)
 ONE, OTHER = b"1" * 16, b"2" * 16
 

@@ -27,6 +27,8 @@ from tests.support.inspect.stored import (
     wait_until,
 )
 
+pytestmark = pytest.mark.one_region
+
 PLACING = ran("place_hold(")
 TURNING = ran("UPDATE day SET state")
 CARRYING = ran("INSERT INTO held")

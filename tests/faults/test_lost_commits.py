@@ -34,6 +34,8 @@ from tests.support.faults.transactions import (
 )
 from tests.support.inspect.stored import home, object_states, orphans, wait_until
 
+pytestmark = pytest.mark.one_region
+
 
 @pytest.fixture
 def domicile_limits() -> Limits:

@@ -7,6 +7,8 @@ from storage.model import DataClass
 from storage.testing import SERVICE, Call, Domicile
 from tests.support.actions import duty, get, put_prompt
 
+pytestmark = pytest.mark.one_region
+
 
 def forget(_: Call) -> None:
     """Make a backend acknowledge writes and lose them."""

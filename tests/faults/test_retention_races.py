@@ -12,6 +12,8 @@ from storage.testing import Domicile
 from tests.support.faults.transactions import CatalogFaults
 from tests.support.inspect.stored import home, wait_until
 
+pytestmark = pytest.mark.one_region
+
 
 @pytest.mark.parametrize("second", [DataClass.COMPLETION, DataClass.PROMPT])
 def test_no_change_of_a_retention_is_lost(

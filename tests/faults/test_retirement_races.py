@@ -14,6 +14,8 @@ from tests.support.actions import work
 from tests.support.faults.transactions import CatalogFaults, ran
 from tests.support.inspect.stored import HOME, home, wait_until
 
+pytestmark = pytest.mark.one_region
+
 ANNOUNCING = ran("INSERT INTO object")
 
 

@@ -15,6 +15,8 @@ from tests.support.faults.transactions import CatalogFaults
 from tests.support.inspect.stored import home
 from tests.support.scrubs import Listing, keys_of, of_the_log, scrubbed, traces_of
 
+pytestmark = pytest.mark.one_region
+
 CALLS = ("scan", "list_key", "get", "purge")
 MOMENTS = 18  # of a scrub of two objects and more
 

@@ -20,6 +20,8 @@ from tests.support.catalogs.databases import HOME, opened
 from tests.support.cli_harness import CommandLine
 from tests.support.people_cli import Person, people
 
+pytestmark = pytest.mark.one_region
+
 __all__ = ["people"]
 
 

@@ -36,6 +36,8 @@ from tests.support.catalogs.databases import HOME, catalog_of
 from tests.support.inspect.stored import home
 from tests.support.topologies import with_baas
 
+pytestmark = pytest.mark.one_region
+
 DOCUMENT = "d" * 64
 SIGNED = date(2026, 1, 5)
 NEVER = "no agreement"

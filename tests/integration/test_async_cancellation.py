@@ -33,6 +33,8 @@ from tests.support.async_helpers import (
     wait_for,
 )
 
+pytestmark = pytest.mark.one_region
+
 
 @dataclass
 class Stalled:

@@ -23,6 +23,8 @@ from tests.support.async_helpers import (
     run_async,
 )
 
+pytestmark = pytest.mark.one_region
+
 
 class AsyncFile:
     """A file like those of ``aiofiles`` and of the upload forms of web frameworks."""

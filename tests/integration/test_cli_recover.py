@@ -17,6 +17,8 @@ from tests.support.actions import erase
 from tests.support.catalogs.backups import Dump
 from tests.support.inspect.stored import HOME
 
+pytestmark = pytest.mark.one_region
+
 
 @pytest.fixture
 def command(domicile: Domicile, monkeypatch: pytest.MonkeyPatch) -> CliRunner:

@@ -2,10 +2,14 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from storage import DataClass, Purpose, open_store
 from storage.clock import _REFRESH, CatalogClock, steady
 from storage.dependencies import Dependencies
 from storage.testing import SERVICE, Domicile
+
+pytestmark = pytest.mark.one_region
 
 
 def test_nobody_waits_for_a_connection_to_ask_the_time(domicile: Domicile) -> None:

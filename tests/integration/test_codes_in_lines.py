@@ -15,6 +15,8 @@ from tests.support.people import as_person, person, staff
 from tests.support.people_sql import FOR_CUSTOMER, REQUEST, People, people
 from tests.support.transparency import lines
 
+pytestmark = pytest.mark.one_region
+
 __all__ = ["people"]
 
 ADDRESS, SENTENCE = "jane@example.com", "Jane Doe of 5 Main Street complained."

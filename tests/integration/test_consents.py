@@ -49,6 +49,8 @@ from tests.support.training import (
 )
 from tests.support.transparency import lines
 
+pytestmark = pytest.mark.one_region
+
 HOME = "eu-central-1"
 PROMPT, COMPLETION, FILE = DataClass.PROMPT, DataClass.COMPLETION, DataClass.FINE_TUNING_FILE
 EARLY = datetime(2022, 6, 1, tzinfo=UTC)

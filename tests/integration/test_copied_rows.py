@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from uuid import UUID
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, delete, insert, select
@@ -15,6 +16,8 @@ from storage.catalog.records import Row, values_of
 from storage.model import DataClass, RecordId
 from storage.testing import Domicile
 from tests.support.inspect.stored import home
+
+pytestmark = pytest.mark.one_region
 
 DAY = date(2026, 3, 30)
 ENOUGH = 40  # rows of which COPY takes them

@@ -34,6 +34,8 @@ from tests.support.processors.copies import (
 )
 from tests.support.processors.http_server import Processor, serving
 
+pytestmark = pytest.mark.one_region
+
 DIGEST = hashlib.sha256(b"we have deleted it").digest()
 
 

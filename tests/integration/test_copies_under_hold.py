@@ -2,12 +2,16 @@
 
 from datetime import timedelta
 
+import pytest
+
 from storage.evidence.receipts import verify
 from storage.model import ErasureState
 from storage.testing import Domicile
 from tests.support.actions import erase, is_complete, put_prompt, work
 from tests.support.holds import open_held, place_hold, release_holds
 from tests.support.inspect.stored import home
+
+pytestmark = pytest.mark.one_region
 
 MODERATION = "klarblick"
 

@@ -27,6 +27,8 @@ from tests.support.inspect.stored import home
 from tests.support.scrubs import scrubbed
 from tests.support.topologies import dedicating
 
+pytestmark = pytest.mark.one_region
+
 OWN, SHARED = {"own-a", "own-b"}, {"eu-a", "eu-b"}
 o, r = t.object_.c, t.replica.c
 

@@ -13,6 +13,8 @@ from tests.support.actions import put_prompt, work
 from tests.support.inspect.stored import HOME, home
 from tests.support.processors.copies import MODERATION
 
+pytestmark = pytest.mark.one_region
+
 
 def drained(domicile: Domicile) -> str:
     """Drain the processor."""

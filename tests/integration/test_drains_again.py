@@ -15,6 +15,8 @@ from tests.integration.test_drains import drained as drained_processor
 from tests.support.inspect.stored import HOME, home
 from tests.support.topology_files import EU, SHIPPED, edit
 
+pytestmark = pytest.mark.one_region
+
 STEWARD = "quellwerk"
 PARTS = (PartKind.CATALOG, PartKind.KEYS, PartKind.BACKUPS)
 

@@ -22,6 +22,8 @@ from tests.support.inspect.stored import HOME, home
 from tests.support.topologies import lacking
 from tests.support.topology_files import EU, SHIPPED, edit
 
+pytestmark = pytest.mark.one_region
+
 HOST = "lindenhost"
 UNSEEN = "eu-a was a backend of lindenhost and was never seen empty"
 

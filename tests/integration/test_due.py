@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import pytest
 import structlog
 
 from storage.testing import Domicile
@@ -9,6 +10,8 @@ from storage.workers.due import due
 from storage.workers.loop import duties
 from tests.support.actions import duty, erase, put_prompt, work
 from tests.support.inspect.stored import home, homes_of
+
+pytestmark = pytest.mark.one_region
 
 
 def counts(domicile: Domicile) -> dict[str, int]:

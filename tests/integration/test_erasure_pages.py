@@ -18,6 +18,8 @@ from storage.model import ScopeKind
 from storage.testing import Domicile
 from tests.support.inspect.stored import home
 
+pytestmark = pytest.mark.one_region
+
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 PACK, HOLD, SPARSE, IDLE = (UUID(int=n) for n in (1, 2, 3, 4))
 ROWS = 3_500

@@ -21,6 +21,8 @@ from storage.testing.harness import Kind
 from tests.support.actions import erase, get, is_complete, put_prompt, work
 from tests.support.inspect.stored import home
 
+pytestmark = pytest.mark.one_region
+
 NAMES = ("eu-a", "eu-b")
 
 

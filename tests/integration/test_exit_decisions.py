@@ -16,6 +16,8 @@ from storage.region import OpenRegion
 from storage.testing import Domicile
 from tests.support.inspect.stored import home
 
+pytestmark = pytest.mark.one_region
+
 CHOICE = UUID(int=1)
 STEPS = {
     ExitState.CHOSEN: (),

@@ -35,6 +35,8 @@ from tests.support.inspect.stored import home
 from tests.support.people import acting, staff
 from tests.support.topology_files import RESIDENCIES, SHIPPED, edit, use_topology
 
+pytestmark = pytest.mark.one_region
+
 SIGNED = date(2026, 1, 5)
 TOLD = "e" * 64
 ASKED = "d" * 64

@@ -21,6 +21,8 @@ from tests.support.catalogs.backups import Dump, recover_catalog
 from tests.support.inspect.rows import all_state
 from tests.support.inspect.stored import home
 
+pytestmark = pytest.mark.one_region
+
 TUNE = Purpose.FINE_TUNE
 JOB = FineTuning("job-1", "acme-summaries")
 

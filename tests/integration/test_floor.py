@@ -35,6 +35,8 @@ from tests.support.catalogs.backups import Dump, recover_catalog
 from tests.support.inspect.stored import home
 from tests.support.retention import keep
 
+pytestmark = pytest.mark.one_region
+
 EVENT = DataClass.EVENT
 
 

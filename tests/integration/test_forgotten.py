@@ -18,6 +18,8 @@ from tests.support.actions import duty
 from tests.support.inspect.stored import home
 from tests.support.people import enter, make_logins, person
 
+pytestmark = pytest.mark.one_region
+
 KEPT = 1096  # days, as the shipped topology says for the EU
 DAY = timedelta(days=1)
 

@@ -27,6 +27,8 @@ from tests.support.people import (
     staff,
 )
 
+pytestmark = pytest.mark.one_region
+
 WHY = "A classifier flagged it for what may be fraud."
 ABUSE = GrantSpec(
     "acme-eu", Purpose.ABUSE_INVESTIGATION, "alice", Scope.subject("u1"), WHY, 2, 8, case="CASE-7"

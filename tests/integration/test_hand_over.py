@@ -32,6 +32,8 @@ from tests.support.processors.copies import (
     processor_state,
 )
 
+pytestmark = pytest.mark.one_region
+
 
 @pytest.fixture
 def tenant(domicile: Domicile) -> BoundTenant:

@@ -27,6 +27,8 @@ from tests.support.holds import (
 )
 from tests.support.transparency import lines
 
+pytestmark = pytest.mark.one_region
+
 
 def put(t: Tenant, body: bytes, **more: object) -> RecordId:
     """Put a prompt, about the subject ``u`` by default."""

@@ -18,6 +18,8 @@ from tests.support.inspect.stored import backends_with, ciphertexts
 from tests.support.topologies import three_backends, with_baas
 from tests.support.topology_files import EU
 
+pytestmark = pytest.mark.one_region
+
 PHI = frozenset({Trait.PHI})
 PLAIN: frozenset[Trait] = frozenset()
 LACKS = "quellwerk"  # the company of eu-c

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from uuid import UUID
 
+import pytest
 import structlog
 
 from storage.catalog import holds
@@ -12,6 +13,8 @@ from storage.workers.expire import expire
 from tests.support.actions import duty, erase, is_complete, put_prompt, work
 from tests.support.holds import SOON, place_hold, release_holds
 from tests.support.inspect.stored import home
+
+pytestmark = pytest.mark.one_region
 
 KEPT = timedelta(days=1096)  # what the shipped topology says of the EU
 

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
+import pytest
 from sqlalchemy import Connection, Select, insert, text
 
 from storage.catalog import days, hold_predicate, holds
@@ -13,6 +14,8 @@ from storage.events import NewHold
 from storage.model import ScopeKind
 from storage.testing import Domicile
 from tests.support.inspect.stored import home
+
+pytestmark = pytest.mark.one_region
 
 NOON, DAY = datetime(2026, 3, 1, 12, tzinfo=UTC), date(2026, 3, 30)
 PACKS, RECORDS = 4, 500

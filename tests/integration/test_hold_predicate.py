@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import product
 from uuid import UUID
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, Table, insert, select, update
@@ -17,6 +18,8 @@ from storage.events import Approved, HoldNarrowing, HoldRelease, NewHold, Stored
 from storage.model import DataClass, RecordId, ScopeKind
 from storage.testing import Domicile
 from tests.support.inspect.stored import home
+
+pytestmark = pytest.mark.one_region
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 OPEN, EXPIRING = date(2026, 3, 30), date(2026, 3, 29)  # both have partitions

@@ -12,6 +12,8 @@ from tests.support.actions import work
 from tests.support.holds import SOON, open_held, place_hold, release_holds, relocated
 from tests.support.inspect.stored import home, object_states
 
+pytestmark = pytest.mark.one_region
+
 
 @pytest.fixture
 def domicile_backends() -> Kind:

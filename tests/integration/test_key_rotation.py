@@ -16,6 +16,8 @@ from tests.support.actions import work
 from tests.support.holds import held_records, open_held, place_hold
 from tests.support.inspect.stored import home
 
+pytestmark = pytest.mark.one_region
+
 HOME = "eu-central-1"
 PROMPT, SERVE = DataClass.PROMPT, Purpose.SERVE
 MEANS = Dependencies(clock=lambda _: FakeClock())

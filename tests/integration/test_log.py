@@ -27,6 +27,8 @@ from tests.support.transparency import (
     verified,
 )
 
+pytestmark = pytest.mark.one_region
+
 
 def test_a_published_line_is_in_a_log_that_others_verify(
     domicile: Domicile, tmp_path: Path

@@ -39,6 +39,8 @@ from tests.support.inspect.stored import HOME, home
 from tests.support.transparency import export, note_lines, numbers_of, publisher, verified
 from tests.support.witnesses.server import Witness, serving
 
+pytestmark = pytest.mark.one_region
+
 
 @contextmanager
 def listening(engine: Engine, statements: list[str]) -> Iterator[None]:

@@ -27,6 +27,8 @@ from tests.support.inspect.stored import HOME, home
 from tests.support.logs import key
 from tests.support.transparency import checkpoints_of, note_lines, numbers_of, publisher, verified
 
+pytestmark = pytest.mark.one_region
+
 ROOT = b"r" * 32
 
 

@@ -25,6 +25,8 @@ from tests.support.inspect.stored import home
 from tests.support.tampering import SEEN, UNSEEN, checkpoint_of, entries_of, rewrite
 from tests.support.transparency import export, note_lines, publisher
 
+pytestmark = pytest.mark.one_region
+
 MORE = 5
 """Lines after those that somebody has seen."""
 

@@ -22,6 +22,8 @@ from tests.support.inspect.stored import HOME, home
 from tests.support.scrubs import scrubbed
 from tests.support.topologies import three_backends
 
+pytestmark = pytest.mark.one_region
+
 NAME = "eu-a"
 DOCUMENT = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 

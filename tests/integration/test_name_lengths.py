@@ -14,6 +14,8 @@ from tests.support.cli_harness import CommandLine, ensure_tenant
 from tests.support.inspect.rows import all_state
 from tests.support.refusals import PLANTED, PROMPT, SPEC
 
+pytestmark = pytest.mark.one_region
+
 EU = "eu-central-1"
 LONG = PLANTED + "\u00e9" * 512  # fewer than 1024 characters
 CONTRACT = Reason.CONTRACT_END

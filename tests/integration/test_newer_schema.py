@@ -9,6 +9,8 @@ from storage.model import DataClass, ErasureState, NewRecord, Purpose, PutFailur
 from storage.testing import Domicile
 from tests.support.catalogs.databases import catalog_of
 
+pytestmark = pytest.mark.one_region
+
 
 def test_old_code_works_on_a_newer_schema(domicile: Domicile) -> None:
     """A "pre" revision may add a column to every table: reads, writes and duties go on."""

@@ -23,6 +23,8 @@ from tests.support.inspect.stored import OF_THE_REGION, home
 from tests.support.processors.copies import MODERATION, copies_left
 from tests.support.topologies import three_backends
 
+pytestmark = pytest.mark.one_region
+
 r = t.replica.c
 
 BY = {"by": "officer-7", "ticket": "CASE-1"}

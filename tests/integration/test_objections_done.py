@@ -17,6 +17,8 @@ from tests.support.actions import duty, erase, work
 from tests.support.inspect.stored import home
 from tests.support.topologies import three_backends
 
+pytestmark = pytest.mark.one_region
+
 
 @pytest.fixture
 def wide(domicile: Domicile, tmp_path: Path) -> Domicile:

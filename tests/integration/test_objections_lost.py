@@ -1,5 +1,6 @@
 """Nobody sees what was on lost storage absent, so an objection is not done without saying so."""
 
+import pytest
 from structlog import get_logger
 from structlog.testing import capture_logs
 
@@ -9,6 +10,8 @@ from tests.integration.test_lost_storage import lose
 from tests.integration.test_objections import BY, HOST, only, work_on
 from tests.support.actions import put_prompt
 from tests.support.inspect.stored import home
+
+pytestmark = pytest.mark.one_region
 
 OTHER = "meerspeicher"  # runs eu-b
 

@@ -21,6 +21,8 @@ from tests.support.holds import place_hold
 from tests.support.inspect.rows import all_state, ill_typed
 from tests.support.inspect.stored import backends_with, ciphertexts, home
 
+pytestmark = pytest.mark.one_region
+
 PROMPT, FILE = DataClass.PROMPT, DataClass.FINE_TUNING_FILE
 DAY = timedelta(days=1)
 TODAY = date(2026, 3, 1)

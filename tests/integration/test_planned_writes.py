@@ -11,6 +11,8 @@ from storage.policy import retain
 from storage.testing import Domicile
 from tests.support.inspect.stored import home
 
+pytestmark = pytest.mark.one_region
+
 GOOD: Posture = dict.fromkeys(PostureCheck, PostureFinding.OK)
 BAD: Posture = {PostureCheck.REPLICATION: PostureFinding.BAD}
 

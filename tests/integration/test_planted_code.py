@@ -22,6 +22,8 @@ from tests.support.catalogs.databases import (
     opened,
 )
 
+pytestmark = pytest.mark.one_region
+
 OWNER, WORKER, LOOKUP = "postgres", "domicile_worker", "domicile_lookup"
 DAY = date(2027, 5, 1)
 # A table that everybody may write, and a function that notes in it with whose rights it runs.

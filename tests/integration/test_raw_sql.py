@@ -48,6 +48,8 @@ from tests.support.inspect.stored import home
 from tests.support.people_sql import People, people
 from tests.support.transparency import lines, note_lines, publisher
 
+pytestmark = pytest.mark.one_region
+
 __all__ = ["people"]
 
 SIGNED = date(2026, 1, 5)

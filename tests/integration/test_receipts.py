@@ -26,7 +26,10 @@ from tests.support.receipt_verifier import read_receipt
 r = t.replica.c
 
 # joserfc says at every use that RFC 9864 would rather call EdDSA Ed25519
-pytestmark = pytest.mark.filterwarnings("ignore:EdDSA is deprecated")
+pytestmark = [
+    pytest.mark.one_region,
+    pytest.mark.filterwarnings("ignore:EdDSA is deprecated"),
+]
 
 
 def token_of(domicile: Domicile, erasure: Erasure) -> str:

@@ -15,6 +15,8 @@ from tests.support.catalogs.backups import Dump, recover_catalog
 from tests.support.faults.transactions import ran, watching
 from tests.support.inspect.stored import HOME, home, object_states
 
+pytestmark = pytest.mark.one_region
+
 MODERATION, BY_HAND = "klarblick", "handverlesen"
 DIGEST = hashlib.sha256(b"we have deleted it").digest()
 

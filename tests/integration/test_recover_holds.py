@@ -9,6 +9,8 @@ from tests.support.actions import erase, get, is_complete, work
 from tests.support.catalogs.backups import Dump, recover_catalog
 from tests.support.holds import held_records, open_held, place_hold, release_holds
 
+pytestmark = pytest.mark.one_region
+
 PROMPT = DataClass.PROMPT
 
 

@@ -23,6 +23,8 @@ from tests.support.actions import erase, purge_all, work
 from tests.support.inspect.stored import home
 from tests.support.topologies import lacking
 
+pytestmark = pytest.mark.one_region
+
 __all__ = ["vacant"]
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +18,8 @@ from storage.model import DataClass, Purpose, RecordId
 from storage.testing import Domicile
 from tests.support.actions import work
 from tests.support.retention import keep
+
+pytestmark = pytest.mark.one_region
 
 PROMPT, FILE = DataClass.PROMPT, DataClass.FINE_TUNING_FILE
 USUAL = {PROMPT: 30, FILE: None}

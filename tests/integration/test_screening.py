@@ -34,6 +34,8 @@ from tests.support.screening import MILL, Watchful, flagged, machine, put_all
 from tests.support.topology_files import CLASSES, SHIPPED, edit
 from tests.support.transparency import lines
 
+pytestmark = pytest.mark.one_region
+
 SCREENING = Purpose.ABUSE_SCREENING
 
 

@@ -20,6 +20,8 @@ from tests.support.scrubs import (
     traces_of,
 )
 
+pytestmark = pytest.mark.one_region
+
 STRAY = "pack/2026-03-20/0123-4567"
 
 
@@ -126,7 +128,7 @@ def test_the_last_replica_is_never_purged(domicile: Domicile, put: RecordId) -> 
     work(domicile, hours=1)
 
     assert [len(traces_of(domicile, key)), len(traces_of(domicile, other, "eu-b"))] == [1, 1]
-    (region, _) = domicile.store.status().regions
+    (region,) = domicile.store.status().regions
     assert [backend.unrepaired for backend in region.backends] == [1, 1]
     assert all(backend.scrubbed is not None for backend in region.backends)
 

@@ -31,6 +31,8 @@ from tests.support.scrubs import (
 )
 from tests.support.second_store import second_store
 
+pytestmark = pytest.mark.one_region
+
 MANY = 50_000
 MAKE_MANY = """
 WITH made AS (

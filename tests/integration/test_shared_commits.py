@@ -28,6 +28,8 @@ from tests.support.faults.transactions import COMMITTING
 from tests.support.inspect.stored import home
 from tests.support.stories.single_thread import InOrder
 
+pytestmark = pytest.mark.one_region
+
 NAMES = ("one", "two", "three")
 o, r = t.object_.c, t.replica.c
 

@@ -8,6 +8,8 @@ from storage.testing import Domicile
 from tests.support.actions import erase, get, work
 from tests.support.inspect.stored import home, pack_ids
 
+pytestmark = pytest.mark.one_region
+
 
 @pytest.fixture
 def domicile_limits() -> Limits:

@@ -32,6 +32,8 @@ from tests.support.processors.copies import MODERATION, copies_left, only_copy
 from tests.support.retention import keep
 from tests.support.topology_files import CLASSES, SHIPPED, edit, use_topology
 
+pytestmark = pytest.mark.one_region
+
 
 @pytest.fixture
 def tenant(domicile: Domicile) -> BoundTenant:

@@ -15,6 +15,8 @@ from tests.support.processors.copies import MODERATION
 from tests.support.retention import keep
 from tests.support.screening import Watchful, machine
 
+pytestmark = pytest.mark.one_region
+
 SERVE = Purpose.SERVE
 
 

@@ -12,6 +12,8 @@ from tests.support.actions import get, put_prompt
 from tests.support.processors.copies import MODERATION
 from tests.support.retention import keep
 
+pytestmark = pytest.mark.one_region
+
 
 @pytest.fixture
 def slow(domicile: Domicile) -> Iterator[Callable[[], None]]:

@@ -22,6 +22,8 @@ from tests.support.inspect.stored import home, orphans_on_backends
 from tests.support.scrubs import keys_of, scrubbed, traces_of
 from tests.support.topologies import three_backends
 
+pytestmark = pytest.mark.one_region
+
 r = t.replica
 
 FIRST, LAST = "0" * 65, "f" * 65  # before and after every key of a day

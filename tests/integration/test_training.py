@@ -51,6 +51,8 @@ from tests.support.training import (
 )
 from tests.support.transparency import lines
 
+pytestmark = pytest.mark.one_region
+
 PROMPT, COMPLETION, FILE = DataClass.PROMPT, DataClass.COMPLETION, DataClass.FINE_TUNING_FILE
 EARLY = datetime(2022, 6, 1, tzinfo=UTC)
 

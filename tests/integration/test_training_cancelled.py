@@ -17,6 +17,8 @@ from tests.support.inspect.stored import home
 from tests.support.screening import MILL, machine
 from tests.support.training import consent, permit_training
 
+pytestmark = pytest.mark.one_region
+
 PROMPT, COMPLETION = DataClass.PROMPT, DataClass.COMPLETION
 PATIENCE = 30.0
 

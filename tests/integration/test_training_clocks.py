@@ -22,6 +22,8 @@ from tests.support.training import (
     withdraw,
 )
 
+pytestmark = pytest.mark.one_region
+
 PROMPT = DataClass.PROMPT
 TENTH = timedelta(milliseconds=100)
 

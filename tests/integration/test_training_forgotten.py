@@ -21,6 +21,8 @@ from tests.support.training import (
     withdraw,
 )
 
+pytestmark = pytest.mark.one_region
+
 KEPT = 1096  # days, as the shipped topology says of consents in the EU
 
 

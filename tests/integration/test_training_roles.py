@@ -12,6 +12,8 @@ from tests.support.actions import erase
 from tests.support.screening import machine
 from tests.support.training import bodies, consent, permit_training, train, withdraw
 
+pytestmark = pytest.mark.one_region
+
 
 def test_service_worker_and_admin_suffice(domicile: Domicile, tmp_path: Path) -> None:
     """A service consents and trains, a worker asks back, an admin confirms; nobody does more."""

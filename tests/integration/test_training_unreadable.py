@@ -14,6 +14,8 @@ from tests.support.inspect.stored import home
 from tests.support.screening import machine
 from tests.support.training import bodies, consent, permit_training, train
 
+pytestmark = pytest.mark.one_region
+
 PROMPT = DataClass.PROMPT
 BACKENDS = ("eu-a", "eu-b")
 

@@ -21,6 +21,8 @@ from tests.support.training import (
     withdraw,
 )
 
+pytestmark = pytest.mark.one_region
+
 PROMPT, FILE = DataClass.PROMPT, DataClass.FINE_TUNING_FILE
 MIB = 1024 * 1024
 

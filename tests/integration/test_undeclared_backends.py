@@ -27,6 +27,8 @@ from tests.support.inspect.stored import HOME, home
 from tests.support.topologies import delete_entry, three_backends
 from tests.support.topology_files import EU, SHIPPED, edit
 
+pytestmark = pytest.mark.one_region
+
 
 def without_eu_b(directory: Path) -> Path:
     """Return the shipped topology with another backend in the place of eu-b."""

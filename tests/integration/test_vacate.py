@@ -22,6 +22,8 @@ from tests.support.holds import open_held, place_hold
 from tests.support.inspect.stored import OF_THE_LOG, home
 from tests.support.topologies import three_backends
 
+pytestmark = pytest.mark.one_region
+
 r = t.replica.c
 
 

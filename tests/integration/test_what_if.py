@@ -13,6 +13,8 @@ from tests.support.holds import SOON, place_hold
 from tests.support.inspect.stored import home
 from tests.support.processors.copies import MODERATION
 
+pytestmark = pytest.mark.one_region
+
 GOING = ["eu-a"], [MODERATION]
 BOTH = ["eu-a", "eu-b"], [MODERATION]
 

@@ -54,7 +54,7 @@ class Installed:
         return subprocess.run(
             [self.bin / command[0], *command[1:]],
             cwd=folder,
-            env={"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1", **(environment or {})},
+            env={"PATH": os.environ["PATH"], **(environment or {})},
             capture_output=True,
             text=True,
             check=False,

@@ -20,6 +20,8 @@ from storage.testing import Domicile
 from tests.support.actions import duty
 from tests.support.inspect.stored import home
 
+pytestmark = pytest.mark.one_region
+
 BACKENDS = ("eu-a", "eu-b")
 DATA = b"sealed"
 DIGEST = hashlib.sha256(DATA).digest()

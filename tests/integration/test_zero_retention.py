@@ -22,6 +22,8 @@ from storage.testing import SERVICE, Domicile
 from tests.support.actions import erase
 from tests.support.processors.copies import MODERATION
 
+pytestmark = pytest.mark.one_region
+
 # of this process alone: the database that is searched is one that other tests use too
 BODY, SUBJECT, GROUP, FILENAME, KEY, TEXT = (f"planted-{os.urandom(8).hex()}" for _ in range(6))
 WRITTEN = f"written-{os.urandom(8).hex()}"

@@ -24,6 +24,13 @@ BUGS: tuple[Bug, ...] = (
         for table in ("file", "held")
     ),
     Bug(
+        "no use is old enough to be forgotten",
+        "storage/catalog/training.py",
+        "exists().where(u.at < before)))",
+        "exists().where(u.at > before)))",
+        ("tests/integration/test_training_forgotten.py",),
+    ),
+    Bug(
         "a use is forgotten while its record is in record",
         "storage/catalog/training.py",
         "for table in (t.file, t.held, t.record)",
