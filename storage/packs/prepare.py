@@ -7,7 +7,7 @@ from concurrent.futures import Executor
 from datetime import date
 from functools import partial
 from time import monotonic
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from storage.catalog import days
 from storage.catalog.tenants import TenantTerms
@@ -96,7 +96,8 @@ class Writer:
             write_large(self._region, self._keys, record, [new.body])
         elif record is not None:
             self._seal(record, new.body)
-            self._lanes.submit(record, bulk=bulk, wait=self._region.limits.wait)
+            wait = self._region.limits.wait
+            return cast(A, self._lanes.submit(record, bulk=bulk, wait=wait))
         return answer
 
     def queue(

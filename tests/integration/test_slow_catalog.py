@@ -20,9 +20,9 @@ def slow(domicile: Domicile) -> Iterator[Callable[[], None]]:
     """Have the catalog take as long as a permit lives, once, after a record was permitted."""
     domicile.tenant()
     with domicile.catalog_faults() as faults:
-        yield lambda: faults.at_statement(
-            lambda statements: "FROM replica" in statements[-1],
-            lambda _: domicile.clock.advance(PERMIT_LIFE),
+        yield lambda: faults.at_commit(
+            lambda statements: bool(statements) and "FROM replica" in statements[-1],
+            before=lambda _: domicile.clock.advance(PERMIT_LIFE),
         )
 
 
