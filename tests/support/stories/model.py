@@ -296,6 +296,8 @@ class Model:
         """Return the right answers."""
         if not wish.fresh and during.since > wish.id.minted + WINDOW:
             return {"StaleId"}
+        if not wish.fresh and wish.id.older and wish.content.origin is None:
+            return {"StaleId"}
         late = not wish.fresh and during.until > wish.id.minted + WINDOW
         answers = {"StaleId"} if late else set()
         about = wish.tenant, wish.id.data_class, during.since - CACHED, during.until
