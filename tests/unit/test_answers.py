@@ -7,22 +7,8 @@ from concurrent.futures import InvalidStateError, ThreadPoolExecutor
 import pytest
 
 from storage.errors import Busy, InvalidRequest
-from storage.model import DataClass, PutResult, RecordId
 from storage.packs.answers import InTurn, Waiter
-from storage.testing.clock import FakeClock
-
-RESULT = PutResult(
-    RecordId.mint(
-        DataClass.FINE_TUNING_FILE,
-        "eu-central-1",
-        FakeClock().now(),
-        None,
-        tenant="acme",
-        entropy=bytes,
-    ),
-    stored=True,
-    deadline=None,
-)
+from tests.support.results import RESULT
 
 
 def test_an_answer_is_given_once() -> None:

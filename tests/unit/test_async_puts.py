@@ -14,23 +14,11 @@ from storage.client.aio import puts, threads
 from storage.client.aio.puts import Puts
 from storage.client.aio.threads import Threads
 from storage.client.writes import Writes
-from storage.model import DataClass, NewRecord, PutResult, RecordId
+from storage.model import DataClass, NewRecord, PutResult
 from storage.packs.answers import Answer
-from storage.testing.clock import FakeClock
+from tests.support.results import RESULT
 
 NEW = NewRecord(DataClass.PROMPT, b"")
-RESULT = PutResult(
-    RecordId.mint(
-        DataClass.FINE_TUNING_FILE,
-        "eu-central-1",
-        FakeClock().now(),
-        None,
-        tenant="acme",
-        entropy=bytes,
-    ),
-    stored=True,
-    deadline=None,
-)
 
 
 class Told:

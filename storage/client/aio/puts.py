@@ -132,7 +132,7 @@ class _Queue:
     moved: float = 0.0
 
     def submit(self, one: "_Put") -> bool:
-        """Submit a put. The time for which none found room counts for all that waited."""
+        """Submit a put. All waiting puts share one time limit for room in the buffer."""
         self.moved = self.moved or monotonic()
         queued = one.submit(max(one.since, self.moved))
         if not one.failed:
