@@ -13,11 +13,12 @@ _BOUND = timedelta(milliseconds=50)
 _REFRESH = 60.0  # seconds
 _TRIES = 20
 _TICK = timedelta(milliseconds=1)
+_COUNTER = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 def steady() -> float:
     """Return seconds of a counter that also runs while the machine sleeps."""
-    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+    return time.clock_gettime(_COUNTER)
 
 
 class CatalogClock:
@@ -44,18 +45,21 @@ class CatalogClock:
 
     def now(self) -> datetime:
         """Return the time in UTC. Raises CatalogUnavailable if the database answers too slowly."""
-        if self._stale():
+        moment = self._local()
+        if self._stale(moment):
             with self._refreshing:  # one thread queries, the others wait
-                if self._stale():
+                moment = self._local()
+                if self._stale(moment):
                     self._refresh()
-        return datetime.fromtimestamp(self._local() + self._offset, UTC)
+                    moment = self._local()
+        return datetime.fromtimestamp(moment + self._offset, UTC)
 
     def skew(self) -> timedelta:
         """Return how far the machine's clock is off. Raises like ``now``."""
         return abs(timedelta(seconds=self._wall() - self.now().timestamp()))
 
-    def _stale(self) -> bool:
-        return self._refreshed is None or self._local() - self._refreshed > _REFRESH
+    def _stale(self, moment: float) -> bool:
+        return self._refreshed is None or moment - self._refreshed > _REFRESH
 
     def _refresh(self) -> None:
         for _ in range(_TRIES):

@@ -46,6 +46,7 @@ class Limits:
     packs: int = 16  # packs of different tenants that share two commits
     buffer: int = 64 * 1024 * 1024  # of records that wait to be flushed
     linger: float = 0.25  # how long bulk writes wait for a pack to fill
+    gather: float = 0.005  # how long callers wait for those who were answered together
     own_pack: int = 256 * 1024  # a body of this size or more is a pack of its own
     body: int = 16 * 1024 * 1024  # the largest body; a file has no limit
     stall: float = 120.0  # the longest pause of a streamed body

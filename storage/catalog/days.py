@@ -96,8 +96,12 @@ def missing(connection: Connection, wanted: Collection[date]) -> list[date]:
 
 def is_open(connection: Connection, day: date) -> bool:
     """Return whether records may be added to the day. It stays so until the transaction ends."""
-    query = select(d.state).where(d.day == day).with_for_update(read=True)
-    return connection.scalar(query) == DayState.OPEN
+    return connection.scalar(_state(), {"day": day}) == DayState.OPEN
+
+
+@cache
+def _state() -> Select[str]:
+    return select(d.state).where(d.day == bindparam("day")).with_for_update(read=True)
 
 
 def horizon(connection: Connection) -> date | None:

@@ -134,6 +134,8 @@ def oldest_late(
 
 def open_among(connection: Connection, erasures: Collection[UUID]) -> list[UUID]:
     """Return those of the erasures that are not complete. They stay so until the commit."""
+    if not erasures:
+        return []
     return list(
         connection.scalars(
             select(e.id)

@@ -3,15 +3,20 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Connection, func, literal, update
+from sqlalchemy import ARRAY, Connection, bindparam, func, update
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from storage.catalog import objects
 from storage.catalog import tables as t
 from storage.catalog.kinds import ObjectState
 
 o = t.object_.c
+
+_GIVEN: Final = ("id", "size", "digest", "replicate_at", "compact_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,29 +37,19 @@ def finish_all(connection: Connection, done: Sequence[Finished]) -> set[UUID]:
     """
     if len(done) > 1:
         objects.lock(connection, [each.id for each in done])
-    given = (
-        func.unnest(
-            *(
-                literal([getattr(each, c.name) for each in done], ARRAY(c.type))
-                for c in (o.id, o.size, o.digest, o.replicate_at, o.compact_at)
-            )
-        )
-        .table_valued("id", "size", "digest", "replicate_at", "compact_at", name="given")
-        .render_derived()
-    )
-    return set(
-        connection.scalars(
-            update(t.object_)
-            .where(o.id == given.c.id, o.state == ObjectState.WRITING)
-            .values(
-                state=ObjectState.STORED,
-                size=given.c.size,
-                digest=given.c.digest,
-                replicate_at=given.c.replicate_at,
-                compact_at=given.c.compact_at,
-            )
-            .returning(o.id)
-        )
+    values = {name: [getattr(each, name) for each in done] for name in _GIVEN}
+    return set(connection.scalars(_finish_all(), {f"each_{n}": v for n, v in values.items()}))
+
+
+@cache
+def _finish_all() -> ReturningUpdate[UUID]:
+    arrays = [bindparam(f"each_{name}", type_=ARRAY(o[name].type)) for name in _GIVEN]
+    given = func.unnest(*arrays).table_valued(*_GIVEN, name="given").render_derived().c
+    return (
+        update(t.object_)
+        .where(o.id == given.id, o.state == ObjectState.WRITING)
+        .values(state=ObjectState.STORED, **{name: given[name] for name in _GIVEN if name != "id"})
+        .returning(o.id)
     )
 
 

@@ -1,9 +1,10 @@
 """The storage (directory or bucket) of each backend, by its identity, and what was lost."""
 
 from datetime import datetime
+from functools import cache
 from uuid import UUID
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, Select, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from storage.catalog import tables as t
@@ -14,8 +15,12 @@ s = t.backend_storage.c
 
 def known(connection: Connection) -> dict[str, UUID]:
     """Return the identities that storage was seen with, by backend."""
-    query = select(s.backend, s.identity).where(s.seen.is_not(None), s.lost.is_(None))
-    return {row.backend: row.identity for row in connection.execute(query)}
+    return {row.backend: row.identity for row in connection.execute(_known())}
+
+
+@cache
+def _known() -> Select[str, UUID]:
+    return select(s.backend, s.identity).where(s.seen.is_not(None), s.lost.is_(None))
 
 
 def ever(connection: Connection) -> set[str]:

@@ -3,13 +3,16 @@
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from functools import cache
 
 from sqlalchemy import (
     ARRAY,
     BigInteger,
     Connection,
+    Select,
     Text,
     any_,
+    bindparam,
     cast,
     func,
     literal,
@@ -279,9 +282,14 @@ def conflict(tenant: str) -> TenantConflict:
 
 def versions(connection: Connection, ids: Iterable[str]) -> dict[str, int]:
     """Return the current versions of the terms of tenants."""
-    h = t.tenant.c
-    rows = connection.execute(select(h.id, h.version).where(h.id.in_(list(ids))))
+    rows = connection.execute(_versions(), {"ids": list(ids)})
     return {row[0]: row[1] for row in rows}
+
+
+@cache
+def _versions() -> Select[str, int]:
+    h = t.tenant.c
+    return select(h.id, h.version).where(h.id == func.any(bindparam("ids", type_=ARRAY(Text))))
 
 
 def check_version(connection: Connection, terms: TenantTerms) -> None:

@@ -4,7 +4,6 @@ A record key is random and seals one body and one metadata, once. Writing a reco
 key; relocating it wraps the same key again and leaves the ciphertext unchanged.
 """
 
-import hashlib
 import hmac
 import json
 import threading
@@ -185,11 +184,9 @@ def fingerprint(key: bytes, parts: Sequence[bytes]) -> bytes:
     destroyed, a guess of the content cannot be tested against it. Compare with
     ``hmac.compare_digest``.
     """
-    mac = hmac.new(hmac.digest(key, b"domicile fingerprint 1", "sha256"), digestmod=hashlib.sha256)
-    for part in parts:
-        mac.update(len(part).to_bytes(8))
-        mac.update(part)
-    return mac.digest()[:16]
+    subkey = hmac.digest(key, b"domicile fingerprint 1", "sha256")
+    content = b"".join([len(part).to_bytes(8) + part for part in parts])
+    return hmac.digest(subkey, content, "sha256")[:16]
 
 
 def _unseal(key: bytes, nonce: bytes, sealed: bytes, aad: bytes) -> bytes:

@@ -1,9 +1,11 @@
 """Group commit: records of one lane share a pack, one PUT per backend and two commits.
 
 One flush of a lane is in flight at a time; records that arrive meanwhile fill its next pack. There
-is no timer: an idle lane makes no request. Only bulk writes wait for a pack to fill, and no thread
-waits for them while another lane is ready. Small packs of several tenants, each of a tenant's own
-lane, share the two commits, because a thousand such lanes would make two for every record.
+is no timer: an idle lane makes no request. Bulk writes wait for a pack to fill. Callers that wait
+for each record are gathered: those who were just answered are about to come back, so the next flush
+waits a few milliseconds for as many, and one caller alone never waits. No thread waits while
+another lane is ready. Small packs of several tenants, each of a tenant's own lane, share the two
+commits, because a thousand such lanes would make two for every record.
 """
 
 import threading
@@ -29,11 +31,13 @@ _BESIDE = 2048  # bytes that a record takes in memory beside its sealed body
 @dataclass(slots=True, eq=False)
 class _Lane:
     key: LaneKey
-    due: float = 0.0  # when bulk writes have waited long enough
+    due: float = 0.0  # when what waits has waited long enough
     waiting: OrderedDict[Name, SealedRecord] = field(default_factory=OrderedDict)
     repeated: list[SealedRecord] = field(default_factory=list)  # a pack holds an id only once
     buffered: int = 0
-    urgent: bool = False
+    callers: int = 0  # of the waiting records, those that are not of bulk writes
+    answered: int = 0  # callers of the flush that is in flight
+    expected: int = 0  # callers to gather
     flushing: bool = False
 
     def add(self, record: SealedRecord, *, bulk: bool) -> None:
@@ -42,7 +46,7 @@ class _Lane:
             self.repeated.append(record)
         else:
             self.waiting[record.name] = record
-        self.urgent = self.urgent or not bulk
+        self.callers += not bulk
 
     def take(self, limits: Limits) -> list[SealedRecord]:
         """Remove and return the records of one pack."""
@@ -60,7 +64,9 @@ class _Lane:
                 self.waiting[record.name] = record
                 self.repeated.remove(record)
         self.buffered -= size
-        self.urgent = self.urgent and bool(self.waiting)
+        self.answered = 0
+        if not self.waiting:
+            self.answered, self.callers = self.callers, 0
         return batch
 
     def clear(self) -> list[SealedRecord]:
@@ -82,7 +88,10 @@ class Lanes:
         self._lanes: dict[LaneKey, _Lane] = {}
         # lanes with waiting records and no flush in flight, each in the order of its turn
         self._ready: OrderedDict[LaneKey, _Lane] = OrderedDict()
+        # those that are not ready yet, each in the order of ``due``
         self._filling: OrderedDict[LaneKey, _Lane] = OrderedDict()
+        self._gathering: OrderedDict[LaneKey, _Lane] = OrderedDict()
+        self._answered: OrderedDict[LaneKey, tuple[int, float]] = OrderedDict()  # callers, and when
         self._under_way: Counter[Place] = Counter()  # flushes
         self._running: dict[int, Sequence[SealedRecord]] = {}  # batches that are being flushed
         self._buffered = 0
@@ -99,7 +108,7 @@ class Lanes:
                 raise Busy(advice="Try again later, or write fewer records at the same time.")
             lane = self._lanes.get(record.lane)
             if lane is None:
-                lane = _Lane(record.lane)
+                lane = _Lane(record.lane, expected=self._coming_back(record.lane))
                 self._flushers.submit(self._drain)  # may raise Busy
                 self._lanes[record.lane] = lane
             self._buffered += _weight(record)
@@ -129,18 +138,31 @@ class Lanes:
         return self._buffered == 0 or self._buffered + _weight(record) <= self._limits.buffer
 
     def _queue(self, lane: _Lane) -> None:
-        """Let a lane wait for its turn, or for its pack to fill."""
-        limits = self._limits
-        full = lane.buffered >= limits.pack or len(lane.waiting) >= limits.pack_records
-        if not (lane.urgent or full):
-            if lane.key not in self._filling and lane.key not in self._ready:
-                lane.due = monotonic() + limits.linger
-                self._filling[lane.key] = lane
+        """Let a lane wait for its turn, for its callers, or for its pack to fill."""
+        limits, key = self._limits, lane.key
+        if key in self._ready:
             return
-        self._filling.pop(lane.key, None)
-        if lane.key not in self._ready:
-            self._ready[lane.key] = lane
+        full = lane.buffered >= limits.pack or len(lane.waiting) >= limits.pack_records
+        if full or lane.callers >= max(lane.expected, 1):
+            self._filling.pop(key, None)
+            self._gathering.pop(key, None)
+            self._ready[key] = lane
             self._turn.notify()
+        elif lane.callers and key not in self._gathering:
+            self._filling.pop(key, None)
+            lane.due = monotonic() + limits.gather
+            self._gathering[key] = lane
+            self._turn.notify()
+        elif not lane.callers and key not in self._filling:
+            lane.due = monotonic() + limits.linger
+            self._filling[key] = lane
+
+    def _coming_back(self, key: LaneKey) -> int:
+        """Return how many callers of a lane were just answered. Forget those of long ago."""
+        since = monotonic() - self._limits.gather
+        while self._answered and next(iter(self._answered.values()))[1] < since:
+            self._answered.popitem(last=False)
+        return self._answered.pop(key, (0, 0.0))[0]
 
     def _drain(self) -> None:
         """Flush what is ready, until nothing waits. One call for each lane that begins to wait."""
@@ -164,19 +186,21 @@ class Lanes:
                     lane.flushing = True
                 if chosen:
                     self._under_way[chosen[0].key.place] += 1
-                if chosen or not self._filling:
+                if chosen or not (self._filling or self._gathering):
                     return chosen
-                first = next(iter(self._filling.values()))
-                self._turn.wait(max(0.0, first.due - monotonic()))
+                due = min(next(iter(some.values())).due for some in self._unripe() if some)
+                self._turn.wait(max(0.0, due - monotonic()))
+
+    def _unripe(self) -> tuple[OrderedDict[LaneKey, _Lane], ...]:
+        return self._filling, self._gathering
 
     def _ripen(self) -> None:
         """Let the lanes that have waited long enough be ready."""
         now = monotonic()
-        while self._filling:
-            key, lane = next(iter(self._filling.items()))
-            if lane.due > now and not self._closed:
-                return
-            self._ready[key] = self._filling.pop(key)
+        for some in self._unripe():
+            while some and (self._closed or next(iter(some.values())).due <= now):
+                key, lane = some.popitem(last=False)
+                self._ready[key] = lane
 
     def _chosen(self) -> list[_Lane]:
         """Return the lane whose turn it is, and small ones of other tenants to go with it.
@@ -222,7 +246,10 @@ class Lanes:
                 lane.flushing = False
                 if not lane.waiting:
                     del self._lanes[lane.key]
+                    if lane.answered > 1:
+                        self._answered[lane.key] = lane.answered, monotonic()
                     continue
+                lane.expected = lane.answered + lane.callers
                 self._queue(lane)
                 if number:  # this thread goes on with one of them
                     with suppress(DomicileError):

@@ -49,12 +49,14 @@ class Flushed:
 
     def __init__(self) -> None:
         self.calls: list[list[str]] = []
+        self.records: list[int] = []  # of each flush
         self.open = threading.Event()
         self.open.set()
         self.begun = threading.Semaphore(0)
 
     def __call__(self, batches: Batches) -> None:
         self.calls.append([batch[0].tenant for batch in batches])
+        self.records.append(sum(map(len, batches)))
         self.begun.release()
         assert self.open.wait(20)
         for batch in batches:
@@ -156,6 +158,58 @@ def test_a_pack_that_is_full_waits_no_longer() -> None:
     with lanes(flushed, threads=1, limits=Limits(linger=60.0, pack_records=3)) as made:
         futures = [submit(made, record("a"), bulk=True, wait=1) for _ in range(3)]
         assert all(future.result(10).stored for future in futures)
+
+
+def together(made: Lanes, flushed: Flushed) -> None:
+    """Have the records of four callers flushed at once: one was answered, and three waited."""
+    flushed.open.clear()
+    first = submit(made, record("t", shared=True), bulk=False, wait=1)
+    assert flushed.begun.acquire(timeout=10)
+    rest = [submit(made, record("t", shared=True), bulk=False, wait=1) for _ in range(3)]
+    flushed.open.set()
+    assert first.result(10).stored
+    back = submit(made, record("t", shared=True), bulk=False, wait=1)
+    assert all(answer.result(10).stored for answer in (back, *rest))
+    assert flushed.begun.acquire(timeout=10)
+    with cast(Any, made)._changed:
+        assert cast(Any, made)._changed.wait_for(lambda: not cast(Any, made)._lanes, timeout=10)
+
+
+def test_callers_who_were_answered_together_are_flushed_together_again() -> None:
+    """The first that comes back waits for the others, so that a pack does not hold one record."""
+    flushed = Flushed()
+    with lanes(flushed, threads=4, limits=Limits(gather=60.0)) as made:
+        together(made, flushed)
+        again = [submit(made, record("t", shared=True), bulk=False, wait=1) for _ in range(4)]
+        assert all(answer.result(10).stored for answer in again)
+        assert flushed.records == [1, 4, 4]
+
+
+def test_a_caller_alone_waits_for_nobody() -> None:
+    """Whoever is answered alone comes back alone."""
+    flushed = Flushed()
+    with lanes(flushed, threads=1, limits=Limits(gather=60.0)) as made:
+        for _ in range(3):
+            submit(made, record("t", shared=True), bulk=False, wait=1).result(10)
+        assert flushed.records == [1, 1, 1]
+
+
+def test_a_caller_does_not_wait_long_for_those_who_stay_away() -> None:
+    """They may have been answered for the last time."""
+    flushed = Flushed()
+    with lanes(flushed, threads=1, limits=Limits(gather=0.05)) as made:
+        together(made, flushed)
+        assert submit(made, record("t", shared=True), bulk=False, wait=1).result(10).stored
+        assert flushed.records[-1] == 1
+
+
+def test_bulk_writes_do_not_wait_for_callers() -> None:
+    """A full pack goes, however many callers were answered."""
+    flushed = Flushed()
+    with lanes(flushed, threads=1, limits=Limits(gather=60.0, pack_records=4)) as made:
+        together(made, flushed)
+        bulk = [submit(made, record("t", shared=True), bulk=True, wait=1) for _ in range(4)]
+        assert all(answer.result(10).stored for answer in bulk)
 
 
 def test_what_waits_for_a_flush_under_way_goes_together() -> None:

@@ -186,8 +186,37 @@ BUGS = (
     bug(
         "a bulk write waits until its pack is full",
         "packs/queue.py",
-        "            if lane.due > now and not self._closed:\n",
-        "            if not self._closed:\n",
+        " or next(iter(some.values())).due <= now):\n",
+        "):\n",
+        LANES,
+    ),
+    bug(
+        "a caller does not wait for those who were answered with it",
+        "packs/queue.py",
+        " or lane.callers >= max(lane.expected, 1):\n",
+        " or lane.callers:\n",
+        LANES,
+    ),
+    bug(
+        "callers who wait for others are forgotten",
+        "packs/queue.py",
+        "        for some in self._unripe():\n            while some and",
+        "        for some in (self._filling,):\n            while some and",
+        LANES,
+    ),
+    bug(
+        "a caller is expected who was answered alone",
+        "packs/queue.py",
+        "                    if lane.answered > 1:\n"
+        "                        self._answered[lane.key] = lane.answered, monotonic()\n",
+        "                    self._answered[lane.key] = lane.answered + 1, monotonic()\n",
+        LANES,
+    ),
+    bug(
+        "who was answered is not expected while others wait",
+        "packs/queue.py",
+        "                lane.expected = lane.answered + lane.callers\n",
+        "                lane.expected = lane.callers\n",
         LANES,
     ),
     bug(
