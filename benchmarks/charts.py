@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 
-WIDTH, LEFT, RIGHT, BAR, GAP = 760, 250, 110, 20, 10
+WIDTH, LEFT, RIGHT, BAR, GAP = 800, 270, 170, 20, 10
 TEXT = "#7d838b"  # in the middle: four times as bright as black, and white four times as it
 OURS, OTHERS = "#2f81c7", "#9aa3ad"
 PARTS = ("#2f81c7", "#d9822b", "#8a63c9")

@@ -10,7 +10,7 @@ from benchmarks.charts import Bar, chart
 from benchmarks.results import Report, Side, from_json
 from benchmarks.run import OUT
 
-PAGE = Path("docs/performance.md")
+PAGE, FRONT = Path("docs/performance.md"), Path("README.md")
 CHARTS = Path("docs/assets")
 _BEGIN, _END = "<!-- bench -->", "<!-- end of bench -->"
 _WRITES = ("writing 2 KiB", "peers, writing 2 KiB")
@@ -43,6 +43,20 @@ def measured_on(report: Report) -> Iterator[str]:
     yield ""
 
 
+def front(report: Report) -> Iterator[str]:
+    """Yield a line for each way to write and read, for the front page."""
+    yield "| | operations a second | beside boto3 | µs of our CPU |"
+    yield "|---|---:|---:|---:|"
+    for row in report.rows:
+        times = [one for one in row.figures if one.name == "times boto3"]
+        if times and row.family in ("writing 2 KiB", "reading"):
+            ours = row.sides[0]
+            yield (
+                f"| {row.name} | {ours.rate:,.0f} | {table.median(times[0])} "
+                f"| {ours.median('ours') * 1e6:,.0f} |"
+            )
+
+
 def drawn(report: Report) -> Iterator[tuple[str, str]]:
     """Yield the charts, each with the name of its file."""
     sides = _writers(report)
@@ -51,7 +65,7 @@ def drawn(report: Report) -> Iterator[tuple[str, str]]:
             "bench-writes.svg",
             chart(
                 "Records of 2 KiB a second",
-                [Bar(name, [side.rate], f"{side.rate:,.0f}", own) for name, side, own in sides],
+                [Bar(name, [side.rate], _rate(side), own) for name, side, own in sides],
             ),
         )
         yield (
@@ -87,7 +101,7 @@ def _parts(side: Side) -> Sequence[float]:
 
 
 def _writers(report: Report) -> list[tuple[str, Side, bool]]:
-    """Return who wrote, each once: ours, the baseline, the peers."""
+    """Return who wrote, each once: ours, then the baseline and the peers."""
     found: dict[str, tuple[str, Side, bool]] = {}
     for row in report.rows:
         if row.family not in _WRITES:
@@ -99,7 +113,13 @@ def _writers(report: Report) -> list[tuple[str, Side, bool]]:
                 name = side.name.partition(", ")[2] + " (not awaited)"
             if name not in ("one", "4 processes"):
                 found.setdefault(name, (name, side, own))
-    return list(found.values())
+    return sorted(found.values(), key=lambda one: not one[2])
+
+
+def _rate(side: Side) -> str:
+    """Return how many a second, and whether a call returns before its record is durable."""
+    buffered = " (from a buffer)" if "buffer" in side.promise else ""
+    return f"{side.rate:,.0f}{buffered}"
 
 
 def main() -> None:
@@ -108,8 +128,9 @@ def main() -> None:
     parser.add_argument("--of", type=Path, default=OUT)
     given = parser.parse_args()
     report = from_json(json.loads(given.of.read_text()))
-    lines = [*measured_on(report), *table.markdown(report)]
+    lines = [*measured_on(report), *table.markdown(report), *table.budget_markdown(report)]
     PAGE.write_text(between(PAGE.read_text(), lines))
+    FRONT.write_text(between(FRONT.read_text(), front(report)))
     for name, text in drawn(report):
         (CHARTS / name).write_text(text)
 

@@ -12,6 +12,7 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
@@ -19,9 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import machine, reads, service, table, upkeep, writes
+from benchmarks.budget import budget
 from benchmarks.peers import PYTHON
 from benchmarks.results import Report, Row, to_json
-from benchmarks.setting import opened
+from benchmarks.setting import Bench, opened
 from benchmarks.sizes import FULL, QUICK, Sizes
 from benchmarks.weed import weed
 
@@ -38,6 +40,7 @@ def sections(
     main = stack.enter_context(opened(directory, server, "main"))
     about.update(machine.about(directory, main.url, quick=sizes is QUICK))
     yield "writes", lambda: writes.measure(main, sizes)
+    yield "budget", lambda: _noted(about, main, sizes)
     yield "processes", lambda: [writes.processes(main, sizes)]
     yield "reads", lambda: reads.packed(main, sizes)
     yield "files", lambda: reads.files(main, sizes)
@@ -56,6 +59,12 @@ def sections(
     yield "later", later
 
 
+def _noted(about: dict[str, Any], bench: Bench, sizes: Sizes) -> Iterable[Row]:
+    """Note where the microseconds go. It is no row: it has no goal."""
+    about["budget"] = budget(bench, sizes)
+    return ()
+
+
 def run(directory: Path, sizes: Sizes, only: list[str]) -> Report:
     """Measure. What fails is missing from the report, and does not keep the rest from it."""
     rows, missing, about = list[Row](), dict[str, str](), dict[str, Any]()
@@ -63,11 +72,13 @@ def run(directory: Path, sizes: Sizes, only: list[str]) -> Report:
         for name, measure in sections(stack, directory, sizes, about):
             if only and name not in only:
                 continue
+            began = time.monotonic()
             try:
                 rows.extend(measure())
             except Exception as error:  # noqa: BLE001 - hours may have been measured
                 traceback.print_exc()
                 missing[name] = type(error).__name__
+            about["seconds"] = about.get("seconds", {}) | {name: round(time.monotonic() - began)}
     if not PYTHON.exists():
         missing["LiteLLM"] = "build/peers is not there: make bench makes it"
     about["load_after"] = os.getloadavg()[0]

@@ -57,6 +57,7 @@ def lines(report: Report) -> Iterator[str]:
             if row.family == family:
                 yield from _row(row)
     yield ""
+    yield from _budget(report)
     yield from verdict(report)
     if report.about.get("quick"):
         yield "quick: what is done once weighs more in small counts; the goals are for whole runs"
@@ -78,6 +79,18 @@ def _row(row: Row) -> Iterator[str]:
             f"{side.median('ours') * 1e6:>9,.0f}{side.median('postgres') * 1e6:>9,.0f}"
             f"{side.median('server') * 1e6:>6,.0f}"
         )
+
+
+def _budget(report: Report) -> Iterator[str]:
+    found = report.about.get("budget")
+    if found is None:
+        return
+    yield f"PUT_MANY: {found['total']:.0f} US OF OUR CPU A RECORD"
+    for name, part in found["parts"].items():
+        yield f"  {name:46}{part:6.1f}"
+    alone = ", ".join(f"{name} {part:.1f}" for name, part in found["primitives"].items())
+    yield f"  alone: {alone}"
+    yield ""
 
 
 def verdict(report: Report) -> Iterator[str]:
@@ -111,3 +124,17 @@ def markdown(report: Report) -> Iterator[str]:
                 f"{side.median(part) * 1e6:,.0f}" for part in ("ours", "postgres", "server")
             )
             yield f"| {name} | {rate(side)} | {parts} | {side.promise} |"
+
+
+def budget_markdown(report: Report) -> Iterator[str]:
+    """Yield where the microseconds of put_many go."""
+    found = report.about.get("budget")
+    if found is None:
+        return
+    yield ""
+    yield f"| `put_many`: {found['total']:.0f} µs of the client's CPU a record | µs |"
+    yield "|---|---:|"
+    for name, part in found["parts"].items():
+        yield f"| {name} | {part:.1f} |"
+    for name, part in found["primitives"].items():
+        yield f"| of it, alone: {name} | {part:.1f} |"

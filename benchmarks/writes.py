@@ -126,11 +126,15 @@ def _peers(found: Found, peer: LiteLlm | None) -> Iterator[Row]:
         "LiteLLM, s3_batch_file_upload",
         (
             Figure("submit beside it, all durable", "x", ratios(batch, submit)),
-            Figure("submit beside it, all handed over", "x", handed),
+            Figure("submit beside it, handed over", "x", handed),
         ),
         (
             Side("LiteLLM", batch, "in a buffer of the process: lost with it"),
-            Side("Domicile, submit", submit, "the same; its future says when it is durable"),
+            Side(
+                "Domicile, submit",
+                submit,
+                "in a buffer of the process; its future tells when it is durable",
+            ),
         ),
     )
 
