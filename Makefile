@@ -19,7 +19,8 @@ unexport PYTHONDONTWRITEBYTECODE
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .PHONY: help demo test test-servers check deep lint format check-migrations crashpoints wheel \
-  check-wheel bench bench-report bench-publish bench-dedicated bench-keyservice bench-people bench-screening bench-training \
+  check-wheel bench bench-report bench-gdpr bench-growth bench-publish bench-dedicated \
+  bench-keyservice bench-people bench-screening bench-training \
   simulate mutants mutation fuzz \
   lateness docs reference changelog lock venv clean
 
@@ -97,6 +98,14 @@ build/peers/.installed: benchmarks/peers.txt
 
 bench-report: venv ## Write the tables and charts of the pages from build/bench.json
 	@$(BIN)/python -m benchmarks.report $(ARGS)
+
+bench-gdpr: venv ## Run GDPRbench; ARGS="--records 100000 1000000": with both sizes of its paper
+	@$(BIN)/$(PIP) install -qq --require-hashes --no-deps -r benchmarks/requirements.txt
+	$(BIN)/python -m benchmarks.gdpr $(ARGS)
+
+bench-growth: venv ## Measure what requests cost while the catalog grows, for ten minutes
+	@$(BIN)/$(PIP) install -qq --require-hashes --no-deps -r benchmarks/requirements.txt
+	$(BIN)/python -m benchmarks.growth $(ARGS)
 
 bench-people: venv ## Measure what the rules about people cost; ARGS="--directory DIR": on a real disk
 	$(BIN)/python benchmarks/people.py $(ARGS)

@@ -43,8 +43,8 @@ def lists(bench: Bench, sizes: Sizes) -> Row:
     """List a subject that has a page of records, and one that has many pages."""
     ensure(bench.store, "lister")
     tenant = bench.store.tenant("lister")
-    few = _of_subject(tenant, "few", _PAGE)
-    many = _of_subject(tenant, "many", _PAGE + sizes.grown)
+    few = of_subject(tenant, "few", _PAGE)
+    many = of_subject(tenant, "many", _PAGE + sizes.grown)
     assert len(few) == _PAGE
     ways: dict[str, Callable[[], object]] = {
         "few": partial(tenant.list, subject="few", limit=_PAGE),
@@ -78,7 +78,8 @@ def _often(work: Callable[[], object], times: int) -> None:
         work()
 
 
-def _of_subject(tenant: Tenant, subject: str, count: int) -> list[RecordId]:
+def of_subject(tenant: Tenant, subject: str, count: int) -> list[RecordId]:
+    """Store records about a subject, and return their ids in the order of time."""
     records = (NewRecord(DataClass.PROMPT, b"x" * 64, subject=subject) for _ in range(count))
     results = list(tenant.put_many(records))
     ids = [one.id for one in results if isinstance(one, PutResult) and one.id is not None]
