@@ -23,8 +23,8 @@ def about(directory: Path, url: str, *, quick: bool) -> dict[str, Any]:
         "quick": quick,
         "commit": _said("git", "describe", "--always", "--dirty", "--abbrev=10"),
         "processor": _of_file("/proc/cpuinfo", "model name"),
-        "cores": len(os.sched_getaffinity(0)),
-        "memory": _of_file("/proc/meminfo", "MemTotal"),
+        "cores": cores(),
+        "memory": f"{int(_of_file('/proc/meminfo', 'MemTotal').split()[0]) / 2**20:.0f} GiB",
         "kernel": platform.release(),
         "disk": filesystem(directory),
         "fsync_us": round(fsync_seconds(directory) * 1e6),
@@ -33,6 +33,11 @@ def about(directory: Path, url: str, *, quick: bool) -> dict[str, Any]:
         "packages": {name: version(name) for name in _PACKAGES} | _peers(),
         "postgresql": _postgres(url),
     }
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0))
 
 
 def filesystem(directory: Path) -> str:

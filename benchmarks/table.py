@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from benchmarks.results import Figure, Report, Row, Side
 
 WIDTH = 100
-_UNITS = {"x": "x", "us": " us", "ms": " ms", "MiB": " MiB"}
+_UNITS = {"x": "x", "us": " us", "ms": " ms", "MiB": " MiB", "": ""}
 
 
 def shown(value: float, unit: str) -> str:
@@ -46,16 +46,23 @@ def rate(side: Side) -> str:
     return f"{side.rate:,.{0 if side.rate >= 10 else 2}f}{unit}"
 
 
+def grouped(report: Report) -> list[Row]:
+    """Return the rows of a family together, in the order in which the families came."""
+    order = list(dict.fromkeys(row.family for row in report.rows))
+    return sorted(report.rows, key=lambda row: order.index(row.family))
+
+
 def lines(report: Report) -> Iterator[str]:
     """Yield the lines of the table."""
     yield f"{'':34}{'median':>11}{'spread':>15}{'goal':>12}{'met':>4}{'us of CPU a piece':>24}"
     yield f"{'':76}{'client':>9}{'postgres':>9}{'s3':>6}"
-    for family in dict.fromkeys(row.family for row in report.rows):
-        yield ""
-        yield family.upper()
-        for row in report.rows:
-            if row.family == family:
-                yield from _row(row)
+    family = ""
+    for row in grouped(report):
+        if row.family != family:
+            family = row.family
+            yield ""
+            yield family.upper()
+        yield from _row(row)
     yield ""
     yield from _budget(report)
     yield from verdict(report)
@@ -106,24 +113,29 @@ def markdown(report: Report) -> Iterator[str]:
     """Yield the same table for a page."""
     yield "| | median | spread | goal | met |"
     yield "|---|---:|---:|---:|:---:|"
-    for row in report.rows:
+    for row in grouped(report):
         for number, figure in enumerate(row.figures):
             name = f"**{row.name}**: {figure.name}" if number == 0 else figure.name
-            goal = bound_of(figure).replace(">=", "≥").replace("<=", "≤").replace("us", "µs")
-            yield (
-                f"| {name} | {median(figure).replace('us', 'µs')} | {spread(figure.samples)} "
-                f"| {goal} | {met_of(figure)} |"
-            )
+            cells = (median(figure), spread(figure.samples), bound_of(figure), met_of(figure))
+            yield f"| {name} | {' | '.join(map(_typeset, cells))} |"
     yield ""
     yield "| | | µs of CPU: client | PostgreSQL | S3 | when the call returns |"
     yield "|---|---:|---:|---:|---:|---|"
-    for row in report.rows:
+    for row in grouped(report):
         for number, side in enumerate(row.sides):
             name = f"**{row.name}**: {side.name}" if number == 0 else side.name
             parts = " | ".join(
                 f"{side.median(part) * 1e6:,.0f}" for part in ("ours", "postgres", "server")
             )
             yield f"| {name} | {rate(side)} | {parts} | {side.promise} |"
+
+
+def _typeset(cell: str) -> str:
+    """Return a cell as a page shows it: signs, and no break before a unit."""
+    signs = {">=": "≥", "<=": "≤", "us": "µs", " ": "\u00a0"}
+    for plain, sign in signs.items():
+        cell = cell.replace(plain, sign)
+    return cell
 
 
 def budget_markdown(report: Report) -> Iterator[str]:

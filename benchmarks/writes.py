@@ -7,6 +7,7 @@ from functools import partial
 
 from benchmarks import ours
 from benchmarks.child import Child, children
+from benchmarks.machine import cores
 from benchmarks.peers import LiteLlm, litellm
 from benchmarks.plain import copies, plains, ways
 from benchmarks.results import Cost, Figure, Goal, Row, Side, ratios
@@ -157,9 +158,15 @@ def processes(bench: Bench, sizes: Sizes) -> Row:
         (
             Figure("CPU a record, of one process", "x", cpu, Goal(1.1, least=False)),
             Figure("times one process", "x", ratios(one, several)),
+            Figure(f"cores in use, of {cores()}", "", tuple(map(_in_use, several))),
         ),
         (Side(f"{sizes.processes} processes", several, DURABLE), Side("one", one, DURABLE)),
     )
+
+
+def _in_use(cost: Cost) -> float:
+    """Return how many cores the client and both servers kept busy."""
+    return (cost.ours + cost.postgres + cost.server) / cost.seconds
 
 
 def _together(bench: Bench, some: Sequence[Child], records: int) -> Cost:
