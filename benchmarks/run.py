@@ -74,7 +74,12 @@ def run(directory: Path, sizes: Sizes, only: list[str]) -> Report:
                 continue
             began = time.monotonic()
             try:
-                rows.extend(measure())
+                for row in measure():
+                    rows.append(row)
+                    writes.tell("\n".join(["", *table.row_lines(row)]))
+            except KeyboardInterrupt:
+                missing[f"{name} and all after it"] = "interrupted"
+                break
             except Exception as error:  # noqa: BLE001 - hours may have been measured
                 traceback.print_exc()
                 missing[name] = type(error).__name__

@@ -62,7 +62,7 @@ def lines(report: Report) -> Iterator[str]:
             family = row.family
             yield ""
             yield family.upper()
-        yield from _row(row)
+        yield from row_lines(row)
     yield ""
     yield from _budget(report)
     yield from verdict(report)
@@ -72,7 +72,8 @@ def lines(report: Report) -> Iterator[str]:
         yield f"not measured: {what} ({why})"[:WIDTH]
 
 
-def _row(row: Row) -> Iterator[str]:
+def row_lines(row: Row) -> Iterator[str]:
+    """Yield the lines of one row."""
     yield row.name
     for figure in row.figures:
         yield (
