@@ -29,7 +29,9 @@ def met_of(figure: Figure) -> str:
 
 
 def spread(samples: Sequence[float]) -> str:
-    """Return the least and the most."""
+    """Return the least and the most, or that there is one."""
+    if len(samples) == 1:
+        return "once"
     low, high = min(samples), max(samples)
     digits = 0 if high >= 100 else 1 if high >= 10 else 2
     return f"{low:,.{digits}f}-{high:,.{digits}f}"
