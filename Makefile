@@ -19,7 +19,8 @@ unexport PYTHONDONTWRITEBYTECODE
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .PHONY: help demo test test-servers check deep lint format check-migrations crashpoints wheel \
-  check-wheel bench bench-publish bench-dedicated bench-keyservice bench-people bench-screening bench-training \
+  check-wheel bench bench-report bench-gdpr bench-growth bench-publish bench-dedicated \
+  bench-keyservice bench-people bench-screening bench-training \
   simulate mutants mutation fuzz \
   lateness docs reference changelog lock venv clean
 
@@ -76,7 +77,7 @@ wheel: venv ## Build the wheel into dist/
 # runs as a user that is created for it: PATH has sbin. The directory that Python searches first has
 # a `migrations` like that of a service, which fails if it is run.
 check-wheel: wheel ## Install the wheel into an empty environment and run its doctor
-	@rm -rf build && mkdir -p build/empty/migrations
+	@rm -rf build/empty build/venv && mkdir -p build/empty/migrations
 	@echo 'raise SystemExit("not the migrations of Domicile")' > build/empty/migrations/__init__.py
 	@cp build/empty/migrations/__init__.py build/empty/migrations/env.py
 	@sed -e '/^ *--hash=/d' -e 's/ *\\$$//' requirements.lock > build/constraints.txt
@@ -86,12 +87,27 @@ check-wheel: wheel ## Install the wheel into an empty environment and run its do
 	cd build/empty && env -i HOME="$$PWD" DOMICILE_HOME="$$PWD/home" PYTHONPATH="$$PWD" \
 	  PATH=/usr/sbin:/usr/bin:/sbin:/bin ../venv/bin/domicile doctor
 
-bench: venv ## Measure ingest, and what the rules about people cost it; ARGS="--rounds 1": sooner
+bench: venv build/peers/.installed ## Measure all that has a goal: half an hour; QUICK=1: in minutes
 	@$(BIN)/$(PIP) install -qq --require-hashes --no-deps -r benchmarks/requirements.txt
-	$(BIN)/python -m benchmarks.ingest $(ARGS)
-	$(if $(ARGS),,$(BIN)/python benchmarks/people.py)
+	$(BIN)/python -m benchmarks.run $(if $(QUICK),--quick) $(ARGS)
 
-bench-people: venv ## The second alone; ARGS="--directory DIR": on a real disk
+build/peers/.installed: benchmarks/peers.txt
+	@$(PYTHON) -m venv --clear build/peers
+	@build/peers/bin/$(PIP) install -qq --require-hashes --no-deps -r $<
+	@touch $@
+
+bench-report: venv ## Write the tables and charts of the pages from build/bench.json
+	@$(BIN)/python -m benchmarks.report $(ARGS)
+
+bench-gdpr: venv ## Run GDPRbench; ARGS="--records 100000 1000000": with both sizes of its paper
+	@$(BIN)/$(PIP) install -qq --require-hashes --no-deps -r benchmarks/requirements.txt
+	$(BIN)/python -m benchmarks.gdpr $(ARGS)
+
+bench-growth: venv ## Measure what requests cost while the catalog grows, for ten minutes
+	@$(BIN)/$(PIP) install -qq --require-hashes --no-deps -r benchmarks/requirements.txt
+	$(BIN)/python -m benchmarks.growth $(ARGS)
+
+bench-people: venv ## Measure what the rules about people cost; ARGS="--directory DIR": on a real disk
 	$(BIN)/python benchmarks/people.py $(ARGS)
 
 bench-publish: venv ## Measure how long the log takes; ARGS="--directory DIR": on a real disk
@@ -141,6 +157,8 @@ lock: ## Write requirements.lock; UPGRADE=1 takes newer versions
 	.venv-lock/bin/uv pip compile pyproject.toml --quiet --all-extras --group dev --group docs \
 	  --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade) -o requirements.lock
+	.venv-lock/bin/uv pip compile benchmarks/peers.in --quiet --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-header $(if $(UPGRADE),--upgrade) -o benchmarks/peers.txt
 
 clean: ## Remove all that make and the tools made here
 	rm -rf .venv .venv-lock build dist site .hypothesis .import_linter_cache .mypy_cache \

@@ -102,7 +102,7 @@ def relinked(markdown: str, source: str, repository: str | None) -> str:
         target = normpath(f"{dirname(source)}/{found['path']}".lstrip("/"))
         known = _BESIDE | _SHOWN
         page = known.get(target, target[5:] if target.startswith("docs/") else None)
-        if page is not None and page.endswith(".md"):
+        if page is not None and page.endswith((".md", ".svg")):
             return f"[{found['text']}]({'../' * len(Path(at).parts)}{page}{found['anchor'] or ''})"
         if repository:
             return f"[{found['text']}]({repository}/blob/main/{target})"

@@ -1,0 +1,156 @@
+"""A service in a process of its own, which does what it is told and says what it took.
+
+The first line of stdin has its settings, each further one something to do.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from benchmarks import ours
+from benchmarks.cost import peak, reset_peak
+from benchmarks.setting import CHAT, HOME, TENANT, Place, bodies_of
+from storage.bootstrap import open_homes
+from storage.client.homes import Homes
+from storage.client.store import Store
+from storage.client.tenant import Tenant
+from storage.model import Purpose
+from storage.settings import Settings
+
+_BLOCK = 1 << 20
+
+
+class Child:
+    """A running process."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        """Use ``children`` instead."""
+        self._process = process
+        self.pid = process.pid
+
+    def tell(self, **order: object) -> None:
+        """Have it begin with something."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.flush()
+
+    def answer(self) -> dict[str, Any]:
+        """Wait until it is done."""
+        assert self._process.stdout is not None
+        found: dict[str, Any] = json.loads(self._process.stdout.readline())
+        return found
+
+    def end(self) -> None:
+        """Let it end."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait(60)
+
+
+@contextmanager
+def children(place: Place, number: int) -> Iterator[Sequence[Child]]:
+    """Start processes that have opened the store."""
+    made = [
+        Child(
+            subprocess.Popen(
+                [sys.executable, "-m", "benchmarks.child"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+        )
+        for _ in range(number)
+    ]
+    try:
+        backends = place.settings().backends
+        keys = {
+            name: {
+                "access_key": place.server.access_key,
+                "secret_key": place.server.secret_key,
+            }
+            for name in backends
+        }
+        for one in made:
+            one.tell(home=str(place.home), topology=str(place.topology), backends=keys)
+        for one in made:
+            one.answer()
+        yield made
+    finally:
+        for one in made:
+            one.end()
+
+
+def blocks(size: int) -> Iterator[bytes]:
+    """Yield a file of text, a block at a time, out of little memory."""
+    block = b"".join(bodies_of(_BLOCK // 2048))
+    for start in range(0, size, _BLOCK):
+        yield block[: min(_BLOCK, size - start)]
+
+
+def put_file(tenant: Tenant, order: dict[str, Any]) -> str:
+    """Store a file of the disk, or one that is made meanwhile. Return its id."""
+    if "path" not in order:
+        return str(tenant.put_file(blocks(order["size"])).id)
+    with Path(order["path"]).open("rb") as file:
+        return str(tenant.put_file(file).id)
+
+
+def read_file(tenant: Tenant, record: str) -> int:
+    """Read a file. Return its size."""
+    with tenant.bind(CHAT).open(record, purpose=Purpose.SERVE) as file:
+        return sum(len(chunk) for chunk in file.chunks())
+
+
+def read_many(tenant: Tenant, ids: Sequence[str], threads: int) -> None:
+    """Read records from some threads."""
+    bound = tenant.bind(CHAT)
+    with ThreadPoolExecutor(threads) as pool:
+        for _ in pool.map(lambda one: bound.get(one, purpose=Purpose.SERVE), ids):
+            pass
+
+
+def do(homes: Homes, store: Store, order: dict[str, Any]) -> dict[str, Any]:
+    """Do one thing."""
+    tenant, bodies = store.tenant(TENANT), bodies_of(order.get("count", 0))
+    reset_peak()
+    began, used = time.perf_counter(), time.process_time()
+    found: object = None
+    match str(order["do"]):
+        case "put_many":
+            found = [str(one) for one in ours.put_many(tenant, bodies)][:1000]
+        case "async":
+            ours.put_async(homes, [TENANT], bodies)
+        case "threads":
+            ours.put_from_threads(tenant, bodies)
+        case "get":
+            read_many(tenant, order["ids"], 16)
+        case "put_file":
+            found = put_file(tenant, order)
+        case "read_file":
+            found = read_file(tenant, order["id"])
+        case "list":
+            found = len(tenant.list(subject="user-7", limit=1000))
+        case other:
+            raise ValueError(other)
+    seconds, cpu = time.perf_counter() - began, time.process_time() - used
+    return {"found": found, "seconds": seconds, "cpu": cpu, "peak": peak()}
+
+
+def main() -> None:
+    """Serve until stdin ends."""
+    settings = Settings(**json.loads(sys.stdin.readline()))
+    with open_homes(settings) as homes, Store(homes) as store:
+        homes.served(HOME)
+        print(json.dumps("ready"), flush=True)
+        for line in sys.stdin:
+            print(json.dumps(do(homes, store, json.loads(line))), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,143 @@
+"""What a benchmark says of its numbers. The numbers themselves are no test."""
+
+import json
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from benchmarks import table
+from benchmarks.charts import LEFT, RIGHT, WIDTH, Bar, chart
+from benchmarks.report import between, drawn, measured_on
+from benchmarks.results import (
+    Cost,
+    Figure,
+    Goal,
+    Report,
+    Row,
+    Side,
+    from_json,
+    percentile,
+    ratios,
+    to_json,
+)
+
+COST = Cost(0.001, 0.0001, 0.00002, 0.00003)
+ABOUT = {
+    "when": "2026-11-29T06:00:00+00:00",
+    "quick": False,
+    "commit": "abc",
+    "cores": 2,
+    "processor": "P",
+    "memory": "24 GB",
+    "disk": "ext4",
+    "fsync_us": 2800,
+    "kernel": "6",
+    "python": "3.11",
+    "packages": {"boto3": "1"},
+    "postgresql": {"server_version": "18", "fsync": "on"},
+    "load_before": 0.1,
+    "budget": {"total": 90.0, "parts": {"the caller": 60.0}, "primitives": {"SHA-256": 2.0}},
+}
+
+
+def report(*figures: Figure) -> Report:
+    """Return two rows with the same figures."""
+    sides = (Side("Domicile", (COST, COST), "durable"), Side("boto3 & others", (COST,)))
+    rows = (
+        Row("writing 2 KiB", "put_many", figures, sides),
+        Row("reading", "get of a packed record, 1 thread", figures, sides),
+    )
+    return Report(ABOUT, rows, {"LiteLLM": "it is not installed"})
+
+
+@pytest.mark.parametrize(
+    ("goal", "samples", "met"),
+    [
+        (Goal(50), (49.0, 50.0, 99.0), True),  # the median is on the bound
+        (Goal(50), (49.9, 49.9, 500.0), False),  # one lucky round does not help
+        (Goal(70, least=False), (1.0, 70.0, 900.0), True),
+        (Goal(70, least=False), (1.0, 70.1, 71.0), False),
+        (Goal(50), (), False),
+        (Goal(0, least=False), (), False),
+    ],
+)
+def test_a_goal_is_met_by_the_median(goal: Goal, samples: tuple[float, ...], met: bool) -> None:  # noqa: FBT001
+    """Otherwise a table would say yes of a lucky round, or of nothing."""
+    assert Figure("f", "x", samples, goal).met is met
+
+
+def test_a_ratio_is_above_one_if_ours_is_faster() -> None:
+    """The other way round, every slow configuration would look fast."""
+    slow, fast = Cost(0.01, 0, 0, 0), Cost(0.001, 0, 0, 0)
+    assert ratios([slow, fast], [fast, slow]) == pytest.approx((10.0, 0.1))
+
+
+def test_rounds_that_were_not_measured_on_both_sides_have_no_ratio() -> None:
+    """A ratio is that of one round: what else the machine does hits both sides of it."""
+    with pytest.raises(ValueError, match="shorter"):
+        ratios([COST, COST], [COST])
+
+
+def test_a_percentile_is_a_value_that_was_measured() -> None:
+    """Nothing is made up between two of them."""
+    assert percentile([float(n) for n in range(1, 101)], 0.99) == 99.0
+    assert percentile([5.0, 1.0], 0.99) == 5.0
+
+
+def test_the_table_fits_its_width_and_names_what_is_missed_and_missing() -> None:
+    """Nobody has to search the table for what is not good."""
+    long = Figure("a name of a figure that is far too long", "MiB", (99999.0, 1.0), Goal(250))
+    missed = Figure("times boto3", "x", (20.0,), Goal(50))
+    lines = list(table.lines(report(long, missed)))
+    assert max(map(len, lines)) <= table.WIDTH
+    text = "\n".join(lines)
+    assert "goals met: 2 of 4" in text
+    assert "not met: put_many: times boto3: 20.0x, goal >= 50x" in text
+    assert "not measured: LiteLLM" in text
+
+
+def test_the_file_has_all_samples_and_verdicts_and_can_be_read_again() -> None:
+    """The pages are made from the file, later."""
+    first = report(Figure("times boto3", "x", (60.0, 61.0), Goal(50)))
+    found = json.loads(json.dumps(to_json(first)))
+    assert found["rows"][0]["figures"][0]["met"] is True
+    assert from_json(found) == first
+
+
+def test_a_page_keeps_what_is_written_by_hand() -> None:
+    """Only what stands between the marks is made."""
+    page = "Before.\n<!-- bench -->\nold\n<!-- end of bench -->\nAfter.\n"
+    made = between(page, ["new"])
+    assert made.startswith("Before.\n")
+    assert made.endswith("\nAfter.\n")
+    assert "old" not in made
+    assert between(made, ["new"]) == made
+    with pytest.raises(ValueError, match="the page has no"):
+        between("a page without marks", ["new"])
+
+
+def test_a_quick_run_says_so_on_the_page() -> None:
+    """Numbers of a few rounds are not taken for those of a whole run."""
+    quick = Report({**ABOUT, "quick": True}, ())
+    assert "quick run" in "\n".join(measured_on(quick))
+    assert "quick run" not in "\n".join(measured_on(report()))
+
+
+def test_every_chart_is_xml_and_no_bar_leaves_it() -> None:
+    """Names with an ampersand, the longest bar, and its label too."""
+    charts = dict(drawn(report(Figure("times boto3", "x", (60.0,)))))
+    assert set(charts) == {"bench-writes.svg", "bench-cpu.svg", "bench-reads.svg"}
+    for text in charts.values():
+        bars = ET.fromstring(text).findall("{*}rect")  # noqa: S314 - made here
+        assert bars
+        for bar in bars:
+            assert float(bar.get("x", "")) + float(bar.get("width", "")) <= WIDTH - RIGHT + 1
+
+
+def test_bars_are_as_long_as_their_values() -> None:
+    """And the parts of one stand side by side."""
+    text = chart("t", [Bar("a", [2.0, 2.0], "4"), Bar("b", [1.0], "1")], ("p", "q"))
+    bars = [one for one in ET.fromstring(text).findall("{*}rect") if one.get("height") == "20"]  # noqa: S314
+    widths = [float(bar.get("width", "")) for bar in bars]
+    room = WIDTH - LEFT - RIGHT
+    assert widths == pytest.approx([room / 2, room / 2, room / 4], abs=0.1)
