@@ -25,6 +25,7 @@ Batches = Sequence[Sequence[SealedRecord]]
 Flush = Callable[[Batches], None]
 
 _TOGETHER = 2  # flushes of tenants' own lanes to the same backends
+_LATELY = 10  # times of a gathering until who was answered is not expected any more
 _BESIDE = 2048  # bytes that a record takes in memory beside its sealed body
 
 
@@ -159,7 +160,7 @@ class Lanes:
 
     def _coming_back(self, key: LaneKey) -> int:
         """Return how many callers of a lane were just answered. Forget those of long ago."""
-        since = monotonic() - self._limits.gather
+        since = monotonic() - _LATELY * self._limits.gather
         while self._answered and next(iter(self._answered.values()))[1] < since:
             self._answered.popitem(last=False)
         return self._answered.pop(key, (0, 0.0))[0]
