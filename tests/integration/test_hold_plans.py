@@ -1,18 +1,17 @@
 """How much the catalog reads to find what a hold on everything keeps of a day."""
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
-from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Connection, Select, insert, text
+from sqlalchemy import Connection, insert, text
 
 from storage.catalog import days, hold_predicate, holds
 from storage.catalog import tables as t
 from storage.events import NewHold
 from storage.model import ScopeKind
 from storage.testing import Domicile
+from tests.support.catalogs.plans import records_read
 from tests.support.inspect.stored import home
 
 pytestmark = pytest.mark.one_region
@@ -56,27 +55,6 @@ def fill(connection: Connection) -> None:
     )
     holds.add(connection, hold, replayed=True)
     connection.execute(text("ANALYZE record; ANALYZE object; ANALYZE hold"))
-
-
-def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield every node of a plan."""
-    yield plan
-    for child in plan.get("Plans", ()):
-        yield from nodes(child)
-
-
-def records_read(connection: Connection, query: Select[Any], **given: object) -> int:
-    """Return how many records a query reads, also those that a filter drops."""
-    compiled = query.compile(dialect=connection.dialect)
-    cursor = connection.connection.cursor()
-    explain = f"EXPLAIN (ANALYZE, FORMAT JSON) {compiled}"
-    cursor.execute(explain, {**compiled.params, **given})
-    (row,) = cursor.fetchall()
-    return sum(
-        int((node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"])
-        for node in nodes(row[0][0]["Plan"])
-        if node.get("Relation Name", "").startswith("record")
-    )
 
 
 def test_one_record_of_each_pack_is_read(domicile: Domicile) -> None:

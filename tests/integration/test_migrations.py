@@ -171,6 +171,31 @@ class TestUpAndDown:
             connection.execute(text("DELETE FROM consent"))
             schema.downgrade(connection, "base")
 
+    def test_an_index_that_a_partition_has_is_taken_over(self, alone: Throwaway) -> None:
+        """It is built there while processes write, so that the migration takes moments."""
+        url = alone.make("large")
+        found = text("SELECT indexrelid FROM pg_index WHERE indrelid = CAST(:it AS regclass)")
+        taken = text("SELECT inhparent::regclass::text FROM pg_inherits WHERE inhrelid = :it")
+        with opened(HOME, url) as connection:
+            schema.upgrade(connection, "0046")
+            days.make(connection, [DAY])
+            ((partition, _),) = days.partitions(connection, [DAY])
+            connection.execute(
+                text(
+                    f"CREATE INDEX built ON {partition} (tenant, subject, minted) "
+                    "WHERE subject IS NOT NULL"
+                )
+            )
+            built = max(connection.scalars(found, {"it": partition}))
+            schema.upgrade(connection)
+            parent = connection.scalar(taken, {"it": built})
+            count = len(connection.scalars(found, {"it": partition}).all())
+            schema.downgrade(connection, "0046")
+            assert len(connection.scalars(found, {"it": partition}).all()) == count
+            schema.downgrade(connection, "base")
+
+        assert parent == "record_by_subject"
+
     def test_an_owner_need_not_be_superuser(self, alone: Throwaway) -> None:
         """CREATEROLE, which hosted databases grant, is enough for up and down."""
         alone.execute("CREATE ROLE keeper LOGIN CREATEROLE")

@@ -63,7 +63,11 @@ def _content_indexes(name: str) -> list[Index]:
     return [
         Index(f"{name}_object", "object_id"),
         Index(f"{name}_tenant", "tenant", "minted", "uid"),
-        Index(f"{name}_subject", "tenant", "subject", postgresql_where=text("subject IS NOT NULL")),
+        Index(
+            f"{name}_by_subject",
+            *("tenant", "subject", "minted"),
+            postgresql_where=text("subject IS NOT NULL"),
+        ),
         Index(f"{name}_grp", "tenant", "grp", postgresql_where=text("grp IS NOT NULL")),
         Index(
             f"{name}_flagged",

@@ -6,6 +6,7 @@ ANSWERS = "tests/unit/test_answers.py"
 ENTROPY = "tests/unit/test_entropy_pool.py"
 COPIED = "tests/integration/test_copied_rows.py"
 POSTURE = "tests/unit/test_posture.py"
+PAGES = "tests/integration/test_pages_of_subjects.py"
 
 BUGS = (
     bug(
@@ -14,6 +15,20 @@ BUGS = (
         "            if known.row.id.data_class is classes[row.tenant, row.uid]:\n",
         "            if known.row.id in {i for _, i in some}:\n",
         "tests/integration/test_regressions.py",
+    ),
+    bug(
+        "a page of a subject sorts all of its records",
+        "catalog/records.py",
+        "        connection.execute(_IN_ORDER)\n",
+        "        pass\n",
+        PAGES,
+    ),
+    bug(
+        "a page reads all versions of a pseudonym as one",
+        "catalog/records.py",
+        "each = [replace(narrow, subjects=(one,)) for one in narrow.subjects] or [narrow]",
+        "each = [narrow]",
+        PAGES,
     ),
     bug(
         "a second answer counts",
