@@ -55,6 +55,9 @@ def front(report: Report) -> Iterator[str]:
                 f"| {row.name} | {ours.rate:,.0f} | {table.median(times[0])} "
                 f"| {ours.median('ours') * 1e6:,.0f} |"
             )
+    if report.about["quick"]:
+        yield ""
+        yield "Of a quick run: few rounds, small counts."
 
 
 def drawn(report: Report) -> Iterator[tuple[str, str]]:
