@@ -6,9 +6,7 @@ on each side, in turns, from as many threads.
 """
 
 import argparse
-import shutil
 import statistics
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,8 +19,7 @@ from typing import LiteralString, Protocol
 
 import psycopg
 
-from benchmarks.setting import CHAT, HOME, TENANT, Bench, opened
-from benchmarks.weed import weed
+from benchmarks.setting import CHAT, HOME, TENANT, Bench, on_directories
 from storage.errors import DomicileError
 from storage.model import (
     DataClass,
@@ -305,16 +302,8 @@ def main() -> None:
     parser.add_argument("--directory", type=Path, default=Path.cwd(), help="on a real disk")
     given = parser.parse_args()
     for records in given.records:
-        directory = Path(tempfile.mkdtemp(prefix="bench-", dir=given.directory))
-        directory.chmod(0o755)
-        try:
-            with (
-                weed(directory / "weed") as server,
-                opened(directory, server, "gdpr", on_s3=False) as bench,
-            ):
-                run(bench, records, given.seconds, given.rounds)
-        finally:
-            shutil.rmtree(directory, ignore_errors=True)
+        with on_directories(given.directory, "gdpr") as bench:
+            run(bench, records, given.seconds, given.rounds)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,6 @@ subject that does not grow, and the erasure of one subject. Fences stay open: no
 """
 
 import argparse
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -16,9 +14,8 @@ from random import Random
 
 from benchmarks import ours
 from benchmarks.results import Cost
-from benchmarks.setting import CHAT, TENANT, Bench, bodies_of, opened
+from benchmarks.setting import CHAT, TENANT, Bench, bodies_of, on_directories
 from benchmarks.upkeep import of_subject
-from benchmarks.weed import weed
 from storage.client.tenant import BoundTenant
 from storage.model import Purpose, Reason, RecordId, Scope
 
@@ -94,16 +91,8 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--directory", type=Path, default=Path.cwd(), help="on a real disk")
     given = parser.parse_args()
-    directory = Path(tempfile.mkdtemp(prefix="bench-", dir=given.directory))
-    directory.chmod(0o755)
-    try:
-        with (
-            weed(directory / "weed") as server,
-            opened(directory, server, "growth", on_s3=False) as bench,
-        ):
-            run(bench, given.minutes)
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
+    with on_directories(given.directory, "growth") as bench:
+        run(bench, given.minutes)
 
 
 if __name__ == "__main__":

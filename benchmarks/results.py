@@ -25,7 +25,7 @@ class Goal:
     least: bool = True  # otherwise it is the most
 
     def met(self, samples: Sequence[float]) -> bool:
-        """Return whether the median is good enough. No sample is no success."""
+        """Return whether the median is good enough. False if there are no samples."""
         if not samples:
             return False
         median = statistics.median(samples)
@@ -67,7 +67,7 @@ class Side:
 
     @property
     def processor(self) -> float:
-        """Seconds of the processor for an operation, whoever spent them."""
+        """Seconds of the processor for an operation, of all three together."""
         return sum(self.median(part) for part in ("ours", "postgres", "server"))
 
 
@@ -102,7 +102,7 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 
 def to_json(report: Report) -> dict[str, Any]:
-    """Return what ``from_json`` takes, with the verdicts for whoever reads the file."""
+    """Return what ``from_json`` takes. ``met`` is added for readers of the file."""
     found = asdict(report)
     for row, shown in zip(report.rows, found["rows"], strict=True):
         for figure, one in zip(row.figures, shown["figures"], strict=True):

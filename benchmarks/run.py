@@ -9,9 +9,7 @@ build/bench.json too, with all samples.
 import argparse
 import json
 import os
-import shutil
 import sys
-import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
@@ -23,7 +21,7 @@ from benchmarks import machine, reads, service, table, upkeep, writes
 from benchmarks.budget import budget
 from benchmarks.peers import PYTHON
 from benchmarks.results import Report, Row, to_json
-from benchmarks.setting import Bench, opened
+from benchmarks.setting import Bench, new_directory, opened
 from benchmarks.sizes import FULL, QUICK, Sizes
 from benchmarks.weed import weed
 
@@ -60,7 +58,7 @@ def sections(
 
 
 def _noted(about: dict[str, Any], bench: Bench, sizes: Sizes) -> Iterable[Row]:
-    """Note where the microseconds go. It is no row: it has no goal."""
+    """Add the budget to ``about``. It makes no rows, because it has no goals."""
     about["budget"] = budget(bench, sizes)
     return ()
 
@@ -93,19 +91,15 @@ def run(directory: Path, sizes: Sizes, only: list[str]) -> Report:
 def main() -> None:
     """Measure in a new directory, and remove it."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="in about three minutes")
+    parser.add_argument("--quick", action="store_true", help="smaller counts, in minutes")
     parser.add_argument("--only", nargs="*", default=[], help="some sections")
     parser.add_argument("--directory", type=Path, default=Path.cwd(), help="on a real disk")
     parser.add_argument("--out", type=Path, default=OUT)
     given = parser.parse_args()
     if machine.filesystem(given.directory) in _MEMORY:
         raise SystemExit(f"{given.directory} is not on a real disk: give another --directory")
-    directory = Path(tempfile.mkdtemp(prefix="bench-", dir=given.directory))
-    directory.chmod(0o755)  # as root, PostgreSQL runs as another user
-    try:
+    with new_directory(given.directory) as directory:
         report = run(directory, QUICK if given.quick else FULL, given.only)
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
     given.out.parent.mkdir(parents=True, exist_ok=True)
     given.out.write_text(json.dumps(to_json(report), indent=1) + "\n")
     for line in table.lines(report):

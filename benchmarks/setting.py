@@ -1,6 +1,7 @@
 """What all sides write to: PostgreSQL and buckets or directories, on a real disk, with fsync."""
 
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from botocore.config import Config
 
 import regions
 from benchmarks.cost import Meter
-from benchmarks.weed import REGION, Weed
+from benchmarks.weed import REGION, Weed, weed
 from storage import embedded
 from storage.bootstrap import open_homes
 from storage.client.homes import Homes
@@ -93,6 +94,17 @@ class LaterClock(CatalogClock):
     def skew(self) -> timedelta:
         """Return how far the machine's clock is off, but for what was added."""
         return abs(timedelta(seconds=self._wall() - super().now().timestamp()))
+
+
+@contextmanager
+def new_directory(parent: Path) -> Iterator[Path]:
+    """Make a directory for everything that a benchmark writes, and remove it."""
+    made = Path(tempfile.mkdtemp(prefix="bench-", dir=parent))
+    made.chmod(0o755)  # as root, PostgreSQL runs as another user
+    try:
+        yield made
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
 
 
 @contextmanager
@@ -176,3 +188,14 @@ on = {datetime.now(UTC).date()}
 document = "{"5e" * 32}"
 checks = ["public_access"]
 """
+
+
+@contextmanager
+def on_directories(parent: Path, name: str) -> Iterator[Bench]:
+    """Open a store whose backends are directories, in a new directory."""
+    with (
+        new_directory(parent) as directory,
+        weed(directory / "weed") as server,
+        opened(directory, server, name, on_s3=False) as bench,
+    ):
+        yield bench

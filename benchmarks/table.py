@@ -24,7 +24,7 @@ def bound_of(figure: Figure) -> str:
 
 
 def met_of(figure: Figure) -> str:
-    """Return yes or no, or nothing if there is no goal."""
+    """Return yes or no; an empty string if there is no goal."""
     return {True: "yes", False: "no", None: ""}[figure.met]
 
 

@@ -412,7 +412,7 @@ def page(
     """Return readable records of a tenant in order of minting, after one of them.
 
     A page of a subject reads as many rows as it has, for each version of the pseudonym, however
-    many the subject has. Until the transaction ends, the planner avoids to sort.
+    many the subject has. Until the transaction ends, the planner avoids sorts.
     """
     found: list[Row] = []
     # one query for each version of a pseudonym: only of one subject is an index in order of minting

@@ -25,7 +25,7 @@ Batches = Sequence[Sequence[SealedRecord]]
 Flush = Callable[[Batches], None]
 
 _TOGETHER = 2  # flushes of tenants' own lanes to the same backends
-_LATELY = 10  # times of a gathering until who was answered is not expected any more
+_LATELY = 10  # times ``gather``: for so long an answered caller is expected back
 _BESIDE = 2048  # bytes that a record takes in memory beside its sealed body
 
 

@@ -185,8 +185,8 @@ def test_callers_who_were_answered_together_are_flushed_together_again() -> None
         assert flushed.records == [1, 4, 4]
 
 
-def test_a_caller_alone_waits_for_nobody() -> None:
-    """Whoever is answered alone comes back alone."""
+def test_a_single_caller_does_not_wait() -> None:
+    """After a flush of one caller, no others are expected."""
     flushed = Flushed()
     with lanes(flushed, threads=1, limits=Limits(gather=60.0)) as made:
         for _ in range(3):
@@ -194,13 +194,23 @@ def test_a_caller_alone_waits_for_nobody() -> None:
         assert flushed.records == [1, 1, 1]
 
 
-def test_a_caller_does_not_wait_long_for_those_who_stay_away() -> None:
+def test_a_caller_does_not_wait_long_for_those_that_do_not_come_back() -> None:
     """They may have been answered for the last time."""
     flushed = Flushed()
     with lanes(flushed, threads=1, limits=Limits(gather=0.05)) as made:
         together(made, flushed)
         assert submit(made, record("t", shared=True), bulk=False, wait=1).result(10).stored
         assert flushed.records[-1] == 1
+
+
+def test_closing_flushes_what_waits_for_other_callers() -> None:
+    """Nobody comes back to a store that is closed."""
+    flushed = Flushed()
+    with lanes(flushed, threads=1, limits=Limits(gather=60.0)) as made:
+        together(made, flushed)
+        last = submit(made, record("t", shared=True), bulk=False, wait=1)
+        made.close(time.monotonic() + 10)
+        assert last.result(0).stored
 
 
 def test_bulk_writes_do_not_wait_for_callers() -> None:

@@ -205,6 +205,13 @@ BUGS = (
         LANES,
     ),
     bug(
+        "closing waits until callers were gathered",
+        "packs/queue.py",
+        "            while some and (self._closed or next(",
+        "            while some and (next(",
+        LANES,
+    ),
+    bug(
         "a caller is expected who was answered alone",
         "packs/queue.py",
         "                    if lane.answered > 1:\n"
