@@ -54,6 +54,10 @@ class CatalogClock:
                     moment = self._local()
         return datetime.fromtimestamp(moment + self._offset, UTC)
 
+    def ask(self) -> datetime:
+        """Ask the database for its time. Raises CatalogUnavailable if it does not answer."""
+        return self._catalog.ask_time()
+
     def skew(self) -> timedelta:
         """Return how far the machine's clock is off. Raises like ``now``."""
         return abs(timedelta(seconds=self._wall() - self.now().timestamp()))
@@ -91,6 +95,10 @@ class SimulatedClock:
         with self._lock:
             self._now += _TICK
             return self._now
+
+    def ask(self) -> datetime:
+        """Return the time in UTC: this clock is the database's."""
+        return self.now()
 
     def skew(self) -> timedelta:
         """Return the absolute value of ``machine_ahead``."""

@@ -23,6 +23,10 @@ class Clock(Protocol):
         """Return the time in UTC."""
         ...
 
+    def ask(self) -> datetime:
+        """Return what the database's clock shows during the call, in UTC."""
+        ...
+
     def skew(self) -> timedelta:
         """Return the difference between the clock of this machine and that of the database."""
         ...

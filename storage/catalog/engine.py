@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from copy import copy
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from typing import TypeVar
 
@@ -180,6 +180,11 @@ class Catalog:
             there = connection.scalar(select(func.extract("epoch", func.clock_timestamp())))
             after = local()
         return float(there or 0) - (before + after) / 2, timedelta(seconds=(after - before) / 2)
+
+    def ask_time(self) -> datetime:
+        """Return what the database's clock shows, in one request."""
+        query = select(func.clock_timestamp(type_=t.Moment))
+        return self.look(lambda connection: connection.execute(query).scalar_one())
 
     def check_safe(self) -> None:
         """Raise CatalogUnsafe or CatalogUnsupported unless a commit survives a crash."""

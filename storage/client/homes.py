@@ -2,7 +2,10 @@
 
 import os
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
 from time import monotonic
 from typing import TypeVar
 
@@ -32,6 +35,18 @@ REGIONAL = (Unavailable, ConfigurationError, KeyUnavailable)
 """What one region may raise while the others serve."""
 
 _CACHED = 5.0  # seconds; a write compares the terms again before it commits
+_MOST = 20_000  # tenants in the cache
+_TOGETHER = 1000  # tenants that are read again with one that is
+
+
+@dataclass(slots=True)
+class _Cached:
+    """The home and the terms of a tenant. ``used``: since they were read."""
+
+    read: float
+    served: ServedRegion
+    terms: TenantTerms
+    used: bool = False
 
 
 class Homes:
@@ -44,7 +59,7 @@ class Homes:
         """Serve ``regions``. ``clock`` returns monotonic seconds."""
         self._regions = regions
         self._clock = clock
-        self._cache: dict[str, tuple[float, ServedRegion, TenantTerms]] = {}
+        self._cache: OrderedDict[str, _Cached] = OrderedDict()  # what was used last at the end
         self._lock = threading.Lock()
         self._closed = False
         self._process = os.getpid()
@@ -103,11 +118,16 @@ class Homes:
             raise InvalidRequest("The store is closed.")
         with self._lock:
             cached = self._cache.get(tenant)
-        if cached is not None and self._clock() - cached[0] < _CACHED:
-            return cached[1], cached[2]
-        found = self._look_up(tenant, cached[1].region.name if cached else None)
+            if cached is not None:
+                self._cache.move_to_end(tenant)
+                cached.used = True
+        if cached is not None and self._clock() - cached.read < _CACHED:
+            return cached.served, cached.terms
+        found = self._look_up(tenant, cached.served.region.name if cached else None)
         with self._lock:
-            self._cache[tenant] = (self._clock(), *found)
+            self._cache[tenant] = _Cached(self._clock(), *found, used=True)
+            if len(self._cache) > _MOST:
+                self._cache.popitem(last=False)
         return found
 
     def invalidate(self, tenant: str) -> None:
@@ -155,7 +175,10 @@ class Homes:
             terms = tenants.find(connection, tenant)
             if terms is None:
                 homes.add(tenants.home_of(connection, tenant))
-            return (served, terms) if terms is not None else None
+                return None
+            if likely is not None:
+                self._read_others(tenant, served, connection)
+            return served, terms
 
         found = self.first(ask, likely=likely) if well_formed(tenant) else None
         if found is not None:
@@ -163,6 +186,31 @@ class Homes:
         for home in homes - {None, *self.names}:
             raise home_elsewhere(tenant, str(home))
         raise unknown("tenant", tenant)
+
+    def _read_others(self, tenant: str, served: ServedRegion, connection: Connection) -> None:
+        """Read the terms of others again that were used and will soon be too old.
+
+        One by one, thousands of tenants would cost more than what they write.
+        """
+        now = self._clock()
+        soon = now - _CACHED / 2
+        with self._lock:
+            aged = (
+                (name, known)
+                for name, known in self._cache.items()
+                if known.used and known.served is served and known.read <= soon and name != tenant
+            )
+            others = dict(islice(aged, _TOGETHER))
+        if not others:
+            return
+        try:
+            found = tenants.find_all(connection, others)
+        except ValueError:  # terms of newer code: whoever needs them is told
+            return
+        with self._lock:
+            for name, terms in found.items():
+                if self._cache.get(name) is others[name]:  # else it was read or dropped meanwhile
+                    self._cache[name] = _Cached(now, served, terms)
 
 
 def ask_each(

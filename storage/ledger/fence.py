@@ -12,6 +12,7 @@ from storage.events import NewErasure
 from storage.ledger.journal import Check, commit_event
 from storage.model import Erasure, Reason, RecordId, Scope, ScopeKind
 from storage.policy import cutoff, fence_until, spared_from
+from storage.ports import Clock
 from storage.region import OpenRegion
 
 Sleep = Callable[[float], None]
@@ -42,7 +43,7 @@ def fence(
     """
     named = scope.kind is ScopeKind.RECORD
     now = region.clock.now()
-    covered = _covered(region, now)
+    covered = _cutoff(region)
     new = NewErasure(
         id=erasure or region.new_uuid(now),
         tenant=tenant,
@@ -61,12 +62,10 @@ def fence(
         check(connection)
 
     commit_event(region, new, may)
-    # Clocks that are behind must be past it too.
-    over = covered + 2 * region.clock.error + _TICK
-    while (left := over - region.clock.now()) > timedelta():
-        sleep(left.total_seconds())
     with region.catalog.begin() as connection:
-        return erasure_status.show(connection, region.name, [new.id])[0]
+        shown = erasure_status.show(connection, region.name, [new.id])[0]
+    _wait_past(region.clock, covered, sleep)
+    return shown
 
 
 def check_event(region: OpenRegion, connection: Connection, tenant: str) -> None:
@@ -78,10 +77,20 @@ def check_event(region: OpenRegion, connection: Connection, tenant: str) -> None
     pseudonym_keys.check_complete(connection, region.name, region.pseudonyms.versions)
 
 
-def _covered(region: OpenRegion, now: datetime) -> datetime:
-    """Return the cutoff, rounded up to the resolution of ids."""
-    covered = cutoff(now, 2 * region.clock.error)
-    return covered + (datetime.min.replace(tzinfo=UTC) - covered) % _TICK
+def _cutoff(region: OpenRegion) -> datetime:
+    """Return the last time that an id may have which any process has minted before.
+
+    Its own clock counts too: others agree with it if the database's was set back meanwhile.
+    """
+    covered = cutoff(max(region.clock.ask(), region.clock.now()), region.clock.error)
+    return covered - (covered - datetime.min.replace(tzinfo=UTC)) % _TICK
+
+
+def _wait_past(clock: Clock, covered: datetime, sleep: Sleep) -> None:
+    """Wait until no process mints an id that is covered, also none whose clock is behind."""
+    over = covered + _TICK + clock.error
+    while (left := over - min(clock.ask(), clock.now())) > timedelta():
+        sleep(left.total_seconds())
 
 
 def match_values(region: OpenRegion, tenant: str, scope: Scope) -> tuple[bytes, ...]:

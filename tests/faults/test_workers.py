@@ -167,6 +167,10 @@ class Apart:
         """The time in UTC."""
         return self._inner.now() - timedelta(milliseconds=90)
 
+    def ask(self) -> datetime:
+        """The database's time, which is between both."""
+        return self._inner.now() - timedelta(milliseconds=45)
+
     def skew(self) -> timedelta:
         """Return the skew of the other clock."""
         return self._inner.skew()

@@ -8,7 +8,51 @@ COPIED = "tests/integration/test_copied_rows.py"
 POSTURE = "tests/unit/test_posture.py"
 PAGES = "tests/integration/test_pages_of_subjects.py"
 
+TENANTS = "tests/integration/test_cached_tenants.py"
+
 BUGS = (
+    bug(
+        "the cache of tenants has no bound",
+        "client/homes.py",
+        "if len(self._cache) > _MOST:",
+        "if False:",
+        TENANTS,
+    ),
+    bug(
+        "the cache of tenants drops one that is in use",
+        "client/homes.py",
+        "                self._cache.move_to_end(tenant)\n",
+        "",
+        TENANTS,
+    ),
+    bug(
+        "the cache of tenants reads each alone",
+        "client/homes.py",
+        "                self._read_others(tenant, served, connection)\n",
+        "                pass\n",
+        TENANTS,
+    ),
+    bug(
+        "the cache of tenants reads idle ones for ever",
+        "client/homes.py",
+        "if known.used and known.served is served",
+        "if known.served is served",
+        TENANTS,
+    ),
+    bug(
+        "the cache of tenants takes what was dropped meanwhile",
+        "client/homes.py",
+        "if self._cache.get(name) is others[name]:",
+        "if True:",
+        TENANTS,
+    ),
+    bug(
+        "one tenant that cannot be read hinders others in the cache of tenants",
+        "client/homes.py",
+        "except ValueError:",
+        "except KeyError:",
+        TENANTS,
+    ),
     bug(
         "a record is found by the first id of its idempotency key alone",
         "catalog/records.py",

@@ -2,7 +2,51 @@
 
 from tests.mutants.bugs.bug import bug
 
+APART = "tests/integration/test_clocks_apart.py"
+
 BUGS = (
+    bug(
+        "a fence takes a slow clock for the database's",
+        "ledger/fence.py",
+        "max(region.clock.ask(), region.clock.now())",
+        "region.clock.now()",
+        APART,
+    ),
+    bug(
+        "a fence trusts a database's clock that was set back",
+        "ledger/fence.py",
+        "max(region.clock.ask(), region.clock.now())",
+        "region.clock.ask()",
+        APART,
+    ),
+    bug(
+        "a fence does not cover what fast clocks minted",
+        "ledger/fence.py",
+        "region.clock.now()), region.clock.error)",
+        "region.clock.now()), timedelta())",
+        APART,
+    ),
+    bug(
+        "a fence does not wait for slow clocks",
+        "ledger/fence.py",
+        "covered + _TICK + clock.error",
+        "covered + _TICK",
+        APART,
+    ),
+    bug(
+        "a fence waits by its own clock, which may be fast",
+        "ledger/fence.py",
+        "min(clock.ask(), clock.now())",
+        "clock.now()",
+        APART,
+    ),
+    bug(
+        "a fence waits by a database's clock that was set forward",
+        "ledger/fence.py",
+        "min(clock.ask(), clock.now())",
+        "clock.ask()",
+        APART,
+    ),
     bug(
         "a pause may be endless",
         "cli/options.py",

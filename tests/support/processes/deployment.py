@@ -60,6 +60,10 @@ class OffsetClock:
         """Return the time in UTC."""
         return self.inner.now() + self.offset.by
 
+    def ask(self) -> datetime:
+        """Return the database's time in UTC."""
+        return self.inner.ask() + self.offset.by
+
     def skew(self) -> timedelta:
         """Return the skew of the database's clock: the machine is set forward too."""
         return self.inner.skew()
