@@ -66,7 +66,7 @@ class Window:
         self._own_pack = own_pack
         self._changed = changed
         self._waiter = Waiter()
-        self._waiting: deque[tuple[RecordId | None, InTurn]] = deque()
+        self._waiting: deque[InTurn] = deque()
         self._pending: dict[bytes, InTurn] = {}  # by the unique part of the id
 
     def __len__(self) -> int:
@@ -81,7 +81,7 @@ class Window:
     @property
     def ready(self) -> bool:
         """Whether the oldest result is known."""
-        return bool(self._waiting) and self._waiting[0][1].done()
+        return bool(self._waiting) and self._waiting[0].done()
 
     def when_ready(self, notify: Callable[[], object]) -> None:
         """Call ``notify`` once the oldest result is known, perhaps again, in any thread.
@@ -89,19 +89,23 @@ class Window:
         If no write is in progress, never.
         """
         if self._waiting:
-            self._waiting[0][1].when_done(notify)
+            self._waiting[0].when_done(notify)
 
     def add(self, record: NewRecord) -> None:
         """Start to write a record. Waits for its parents if they are in another lane."""
-        record_id, answer = self._begin(record)
-        if record_id is not None:
-            self._pending[record_id.unique] = answer
-        self._waiting.append((record_id, answer))
+        answer = InTurn(self._waiter)
+        try:
+            answer = self._begin(record, answer)
+        except DomicileError as error:
+            answer.set_exception(error)
+        if answer.id is not None:
+            self._pending[answer.id.unique] = answer
+        self._waiting.append(answer)
 
     def take(self) -> Result:
         """Wait for the oldest result and return it."""
-        record_id, answer = self._waiting.popleft()
-        error = answer.exception()
+        answer = self._waiting.popleft()
+        error, record_id = answer.exception(), answer.id
         if record_id is not None and self._pending.get(record_id.unique) is answer:
             del self._pending[record_id.unique]
         if error is None:
@@ -112,18 +116,11 @@ class Window:
             return PutFailure(record_id, error)
         raise error
 
-    def _begin(self, record: NewRecord) -> tuple[RecordId | None, InTurn]:
-        """Start a write; a refusal is its answer."""
-        record_id: RecordId | None = None
-        answer = InTurn(self._waiter)
-        try:
-            check_record(record)
-            record_id = record.id or self._new_id(record)
-            self._await_earlier(record, record_id)
-            return record_id, self._submit(record, record_id, answer)
-        except DomicileError as error:
-            answer.set_exception(error)
-            return record_id, answer
+    def _begin(self, record: NewRecord, answer: InTurn) -> InTurn:
+        check_record(record)
+        answer.id = record.id or self._new_id(record)
+        self._await_earlier(record, answer.id)
+        return self._submit(record, answer.id, answer)
 
     def _await_earlier(self, record: NewRecord, record_id: RecordId) -> None:
         """Wait for a parent, or an earlier record of the same id, that this one might overtake.

@@ -77,21 +77,24 @@ class KeyRing:
         self._making = threading.Lock()
         self._queue: list[_Wanted] = []
 
+    def slot_of(self, terms: TenantTerms, day: date) -> Slot:
+        """Return which key of an expiry day wraps the keys of the tenant's records."""
+        tenant = terms.spec.id
+        own = terms.own_day_keys or self._region.region.dedicates(tenant)
+        return (day, -1, tenant) if own else (day, shard_of(tenant), "")
+
     def wrap_for_day(
         self,
         record_key: bytes,
-        day: date,
+        slot: Slot,
         terms: TenantTerms,
         backends: Sequence[str],
         required: int,
     ) -> Wrapped:
-        """Wrap a record key under the tenant's key of an expiry day, which is made if absent.
+        """Wrap a record key under the key of a slot, which is made if absent.
 
         Raises TooFewReplicas and TermsChanged.
         """
-        tenant = terms.spec.id
-        own = terms.own_day_keys or self._region.region.dedicates(tenant)
-        slot = (day, -1, tenant) if own else (day, shard_of(tenant), "")
         with self._lock:
             known = self._current.get(slot)
             key = self._opened.get(known) if known is not None else None

@@ -7,7 +7,7 @@ from threading import Condition
 from typing import Protocol
 
 from storage.catalog.engine import check_process
-from storage.model import PutResult
+from storage.model import PutResult, RecordId
 
 
 class Answer(Protocol):
@@ -79,10 +79,11 @@ class Waiter:
 class InTurn:
     """One of many answers for which the same caller waits: a fifth of what a ``Future`` costs."""
 
-    __slots__ = ("_answer", "_waiter")
+    __slots__ = ("_answer", "_waiter", "id")
 
     def __init__(self, waiter: Waiter) -> None:
         self._waiter = waiter
+        self.id: RecordId | None = None  # of what is written, once it is known
         self._answer: PutResult | BaseException | None = None
 
     def done(self) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Final, NamedTuple
 
+from storage.catalog.daykeys import Slot
 from storage.catalog.tenants import TenantTerms
 from storage.model import DataClass, PlacementReason
 from storage.packs.sealed import LaneKey
@@ -13,13 +14,20 @@ from storage.region import OpenRegion
 _KEPT: Final = 16_384  # about 1 KiB each
 
 
+class Lane(NamedTuple):
+    """The lane of some records, and which day key wraps their keys. None: each has its own."""
+
+    key: LaneKey
+    slot: Slot | None
+
+
 class Kept(NamedTuple):
     """A plan, what it was made from, and the lanes of its records by day and ``own_pack``."""
 
     terms: TenantTerms
     closed: Mapping[str, PlacementReason]
     plan: Plan
-    lanes: dict[tuple[date | None, bool], LaneKey]
+    lanes: dict[tuple[date | None, bool], Lane]
 
 
 class Plans:

@@ -26,7 +26,7 @@ from storage.model import DataClass, NewRecord, PutResult, RecordId
 from storage.objects.keyring import KeyRing
 from storage.packs.answers import Answer
 from storage.packs.flush import write_packs
-from storage.packs.plans import Plans
+from storage.packs.plans import Lane, Plans
 from storage.packs.queue import Lanes
 from storage.packs.sealed import LaneKey, Lineage, SealedRecord
 from storage.packs.stream import write_large
@@ -183,13 +183,14 @@ class Writer:
             lane = self._lane(terms, placement, term, own_pack=own_pack)
             kept.lanes[term.expiry_day, own_pack] = lane
         record_key = new_key(self._entropy)
+        of, slot = lane
         record = SealedRecord(
-            answer, terms, record_id, term.deadline, lane, record_key, own_pack, now.date()
+            answer, terms, record_id, term.deadline, of, record_key, own_pack, now.date()
         )
         self._describe(record, new)
-        if lane.day is not None:
+        if slot is not None:
             record.key_id, record.wrapped_key = self._keys.wrap_for_day(
-                record_key, lane.day, terms, lane.keys_on, lane.required
+                record_key, slot, terms, of.keys_on, of.required
             )
         return record
 
@@ -219,17 +220,18 @@ class Writer:
 
     def _lane(
         self, terms: TenantTerms, placement: Placement, term: Term, *, own_pack: bool
-    ) -> LaneKey:
-        self._ensure_day(term.expiry_day)
-        spec = terms.spec
+    ) -> Lane:
+        day, spec = term.expiry_day, terms.spec
+        self._ensure_day(day)
         own = spec.dedicated or own_pack or self._region.region.dedicates(spec.id)
-        return LaneKey(
+        key = LaneKey(
             placement.backends,
             placement.lawful,
             placement.required,
-            term.expiry_day,
+            day,
             spec.id if own else None,
         )
+        return Lane(key, None if day is None else self._keys.slot_of(terms, day))
 
     def _ensure_day(self, day: date | None) -> None:
         """Make the partition of a day if the worker has not made it ahead."""

@@ -104,8 +104,9 @@ class Lanes:
     def submit(self, record: SealedRecord, *, bulk: bool, wait: float) -> Answer:
         """Queue a sealed record. Wait for room for at most ``wait`` seconds, then raise Busy."""
         with self._changed:
-            room = self._changed.wait_for(lambda: self._fits(record) or self._closed, timeout=wait)
-            if not room or self._closed:
+            if not self._fits(record):
+                self._changed.wait_for(lambda: self._fits(record) or self._closed, timeout=wait)
+            if self._closed or not self._fits(record):
                 raise Busy(advice="Try again later, or write fewer records at the same time.")
             lane = self._lanes.get(record.lane)
             if lane is None:

@@ -51,6 +51,7 @@ class Awaited(Future[PutResult]):
     def __init__(self, inner: Answer, later: Later) -> None:
         super().__init__()
         self._inner, self._later = inner, later
+        self.id = getattr(inner, "id", None)  # as of one that is given in turn
 
     def done(self) -> bool:
         return self._inner.done()
