@@ -11,7 +11,7 @@ from storage.errors import BodyTooLarge, DomicileError, InvalidRequest
 from storage.model import NewRecord, PutResult, Record, RecordId, RecordInfo
 from storage.packs.reader import Reader
 
-CHUNK = 8 * 1024 * 1024
+CHUNK = 4 * 1024 * 1024
 
 Submit = Callable[[NewRecord], Future[PutResult]]
 
