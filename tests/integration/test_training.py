@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection, event
 
 from storage.catalog import contents
 from storage.catalog import tables as t
@@ -298,6 +299,23 @@ class TestWhileItRuns:
             training.pass_time(seconds=2)
             assert list(records) == []
         assert read.skipped == {"opted_out": 4}
+
+    def test_a_page_that_is_read_slowly_is_decided_again_as_a_whole(
+        self, training: Domicile, tenant: BoundTenant
+    ) -> None:
+        """The records that are left take no transaction each."""
+        consent(training)
+        put_all(tenant, *(b"%d" % n for n in range(40)))
+        begun: list[Connection] = []
+        note = begun.append
+        with train(training) as read:
+            records = iter(read)
+            next(records)
+            training.pass_time(seconds=2)
+            event.listen(home(training).catalog.engine, "begin", note)
+            assert len(list(records)) == 39
+            event.remove(home(training).catalog.engine, "begin", note)
+        assert 0 < len(begun) < 10
 
     def test_later_pages_are_not_handed_out_after_a_withdrawal(
         self, training: Domicile, tenant: BoundTenant, monkeypatch: pytest.MonkeyPatch
