@@ -2,11 +2,11 @@
 
 import threading
 import time
-from collections.abc import Iterator
-from concurrent.futures import Executor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
-from typing import Any, cast
+from typing import Any, ParamSpec, TypeVar, cast
 from uuid import uuid4
 
 import pytest
@@ -20,6 +20,9 @@ from storage.packs.sealed import LaneKey, SealedRecord
 from storage.pool import Pool
 from storage.region import Limits
 from tests.support.stories.single_thread import Later
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DAY = date(2026, 3, 30)
@@ -64,10 +67,25 @@ class Flushed:
                 one.succeed()
 
 
+class Drained(Pool):
+    """A pool that tells each time that one of its threads has found nothing more to flush."""
+
+    def __init__(self, threads: int) -> None:
+        super().__init__(threads, "flush")
+        self.ended = threading.Semaphore(0)
+
+    def submit(self, call: Callable[P, T], /, *args: P.args, **options: P.kwargs) -> Future[T]:
+        future = super().submit(call, *args, **options)
+        future.add_done_callback(lambda _: self.ended.release())
+        return future
+
+
 @contextmanager
-def lanes(flushed: Flushed, threads: int, limits: Limits = SLOW) -> Iterator[Lanes]:
+def lanes(
+    flushed: Flushed, threads: int, limits: Limits = SLOW, *, pool: Pool | None = None
+) -> Iterator[Lanes]:
     """Return lanes that are flushed by so many threads."""
-    pool = Pool(threads, "flush")
+    pool = pool or Pool(threads, "flush")
     made = Lanes(limits, flushed, pool)
     try:
         yield made
@@ -224,14 +242,16 @@ def test_bulk_writes_do_not_wait_for_callers() -> None:
 
 def test_what_waits_for_a_flush_under_way_goes_together() -> None:
     """At most two flushes to the same backends at a time; other backends are not held up."""
-    flushed = Flushed()
-    with lanes(flushed, threads=8) as made:
+    flushed, pool = Flushed(), Drained(8)
+    with lanes(flushed, threads=8, pool=pool) as made:
         flushed.open.clear()
         first = []
         for name in ("a", "b"):
             first.append(submit(made, record(name), bulk=False, wait=1))
             assert flushed.begun.acquire(timeout=10)
         rest = [submit(made, record(name), bulk=False, wait=1) for name in "cdef"]
+        for _ in rest:
+            assert pool.ended.acquire(timeout=10)
         other = submit(made, record("own", OTHER), bulk=False, wait=1)
         assert flushed.begun.acquire(timeout=10)
         assert flushed.calls == [["a"], ["b"], ["own"]]
