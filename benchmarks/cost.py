@@ -1,5 +1,6 @@
 """Who spent the time of the processor: this process, PostgreSQL, the server of S3."""
 
+import gc
 import os
 import resource
 import time
@@ -69,6 +70,12 @@ def peak(pid: int | str = "self") -> float:
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) / 1024
     return 0.0
+
+
+def freeze() -> None:
+    """Let the garbage collector pass over what the imports and the opening of a store made."""
+    gc.collect()
+    gc.freeze()
 
 
 def reset_peak() -> None:

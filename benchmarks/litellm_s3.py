@@ -5,6 +5,7 @@ nothing of ours: LiteLLM brings versions of its own of what we use.
 """
 
 import asyncio
+import gc
 import json
 import os
 import sys
@@ -60,6 +61,8 @@ async def log(given: dict[str, Any], texts: list[str]) -> dict[str, float]:
 async def main() -> None:
     """Answer until stdin ends. The first line has the texts."""
     texts = json.loads(sys.stdin.readline())
+    gc.collect()
+    gc.freeze()
     print("ready", flush=True)
     while line := await asyncio.to_thread(sys.stdin.readline):
         given = json.loads(line)

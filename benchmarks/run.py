@@ -19,6 +19,7 @@ from typing import Any
 
 from benchmarks import machine, reads, service, table, upkeep, writes
 from benchmarks.budget import budget
+from benchmarks.cost import freeze
 from benchmarks.peers import PYTHON
 from benchmarks.results import Report, Row, to_json
 from benchmarks.setting import Bench, new_directory, opened
@@ -37,6 +38,7 @@ def sections(
     server = stack.enter_context(weed(directory / "weed"))
     main = stack.enter_context(opened(directory, server, "main"))
     about.update(machine.about(directory, main.url, quick=sizes is QUICK))
+    freeze()
     yield "writes", lambda: writes.measure(main, sizes)
     yield "budget", lambda: _noted(about, main, sizes)
     yield "processes", lambda: [writes.processes(main, sizes)]
