@@ -44,11 +44,25 @@ BUGS: tuple[Bug, ...] = (
         "f.value = r.subject\n        AND f.cutoff >= r.origin AND (r.data_class = 'event' AND ",
         "f.value = r.subject\n        AND f.cutoff >= r.origin AND (",
     ),
-    _sql("the records of all tenants", "WHERE x.tenant = whose AND x.uid", "WHERE x.uid"),
+    _sql(
+        "the records of all tenants",
+        "WHERE x.tenant = whose AND x.uid = which AND x.expiry_day",
+        "WHERE x.uid = which AND x.expiry_day",
+    ),
+    _sql(
+        "the files of all tenants",
+        "WHERE x.tenant = whose AND x.uid = which;",
+        "WHERE x.uid = which;",
+    ),
     _sql("records of any day", "AND x.uid = which AND x.expiry_day = due", "AND x.uid = which"),
     _sql("replicas in any state", " AND p.state = 'stored'", ""),
     _sql("of two moments", "LANGUAGE plpgsql STABLE", "LANGUAGE plpgsql VOLATILE"),
     _sql("a plan for small tables stays", " SET enable_seqscan = off", ""),
+    _sql(
+        "a plan for all days",
+        " SET enable_seqscan = off",
+        " SET enable_seqscan = off SET plan_cache_mode = force_generic_plan",
+    ),
     in_function(
         "a read runs as the owner",
         "LANGUAGE plpgsql STABLE",
