@@ -15,6 +15,7 @@ from storage.catalog.records import Row
 from storage.model import DataClass, RecordId, ReplicaState, ScopeKind
 from storage.testing import Domicile
 from tests.support.actions import get
+from tests.support.catalogs.databases import HOME, as_role, opened
 from tests.support.faults.transactions import watching
 from tests.support.inspect.stored import home, wait_until
 
@@ -181,6 +182,14 @@ def test_it_locks_one_day(domicile: Domicile, ids: list[RecordId]) -> None:
         for _ in range(20):
             readable.find(connection, TENANT, ids[0])
         assert connection.scalar(LOCKED) == 1
+
+
+@pytest.mark.parametrize("role", ["service", "worker", "admin"])
+def test_who_may_read_rows_may_ask(domicile: Domicile, ids: list[RecordId], role: str) -> None:
+    """It runs with the rights of whoever calls it."""
+    url = domicile.settings.regions[HOME].catalog_url.get_secret_value()
+    with opened(HOME, as_role(url, f"domicile_{role}")) as connection:
+        assert readable.find(connection, TENANT, ids[0]) is not None
 
 
 def test_calls_one_after_the_other_use_one_connection(

@@ -1,13 +1,12 @@
 """Bugs in what a read asks the catalog for, and how."""
 
-from tests.mutants.bugs.bug import LIFE, Bug, bug, in_function
+from tests.mutants.bugs.bug import LIFE, READABLE, Bug, bug, in_function
 
-TESTS = "tests/integration/test_readable.py"
 LOST = "tests/faults/test_lost_connections.py"
 
 
 def _sql(name: str, old: str, new: str, *tests: str) -> Bug:
-    return in_function(f"a read: {name}", old, new, TESTS, *tests)
+    return in_function(f"a read: {name}", old, new, READABLE, *tests)
 
 
 def _scope(scope: str, value: str) -> Bug:
@@ -69,19 +68,26 @@ BUGS: tuple[Bug, ...] = (
         "LANGUAGE plpgsql STABLE SECURITY DEFINER",
         "tests/integration/test_planted_code.py",
     ),
+    Bug(
+        "a worker may not read",
+        "migrations/versions/0048_readable.py",
+        "domicile_service, domicile_worker, domicile_admin",
+        "domicile_service, domicile_admin",
+        (READABLE,),
+    ),
     bug(
         "an id of another class is read",
         "catalog/readable.py",
         "if not rows or rows[0][0] != record_id.data_class.value:",
         "if not rows:",
-        TESTS,
+        READABLE,
     ),
     bug(
         "a read does not ask for fences in the catalog",
         "catalog/readable.py",
         "return Found(row, fenced, ",
         "return Found(row, False, ",
-        TESTS,
+        READABLE,
         LIFE,
     ),
     bug(
@@ -89,7 +95,7 @@ BUGS: tuple[Bug, ...] = (
         "catalog/readable.py",
         "        written.astimezone(UTC),\n",
         "        written,\n",
-        TESTS,
+        READABLE,
     ),
     bug(
         "who listens for statements does not hear of those of the driver",
@@ -106,10 +112,17 @@ BUGS: tuple[Bug, ...] = (
         LOST,
     ),
     bug(
+        "a function that is not there is a bug",
+        "catalog/refusals.py",
+        "    psycopg.errors.UndefinedFunction,\n",
+        "",
+        "tests/integration/test_upgrades.py",
+    ),
+    bug(
         "the connection that waited longest is used",
         "catalog/connections.py",
         "pool_use_lifo=True",
         "pool_use_lifo=False",
-        TESTS,
+        READABLE,
     ),
 )
