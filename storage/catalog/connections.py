@@ -1,10 +1,10 @@
 """Connections to a catalog, with limits of time."""
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from threading import Event, Timer
-from typing import Any, TypeVar, cast
+from typing import Any, LiteralString, TypeVar, cast
 
 import psycopg
 from psycopg.abc import PQGen
@@ -144,6 +144,24 @@ def canceled_after(connection: Connection, seconds: float) -> Iterator[None]:
             connection.invalidate()  # the request may reach a later statement
 
 
+def fetched(
+    connection: Connection, query: LiteralString, values: Sequence[object]
+) -> list[tuple[Any, ...]]:
+    """Run a query with the driver, and return its rows: of times, in any time zone.
+
+    For what is called so often that SQLAlchemy's part counts. It still hears of the statement, and
+    of what fails: so the same errors are raised, and connections that are lost are dropped.
+    """
+    link = cast(TimedConnection, connection.connection.driver_connection)
+    cursor = link.cursor()
+    for told in connection.dispatch.before_cursor_execute:
+        told(connection, cursor, query, values, None, False)
+    try:
+        return cursor.execute(query, values).fetchall()
+    except BaseException as error:  # noqa: BLE001 - it is raised there
+        connection._handle_dbapi_exception(error, query, None, None, None)  # noqa: SLF001
+
+
 registry.register("postgresql.domicile", __name__, _Dialect.__name__)
 
 
@@ -156,6 +174,7 @@ def make_engine(address: Address, connections: int, **options: Any) -> Engine:  
         pool_size=connections,
         max_overflow=0,
         pool_timeout=30,
+        pool_use_lifo=True,
         hide_parameters=True,
         use_native_hstore=False,  # a request more for a type that no table has
         connect_args={"prepare_threshold": None, **address.parameters},

@@ -1,17 +1,20 @@
-"""What reading a record needs of the catalog, in one statement."""
+"""What reading a record needs of the catalog, in one request.
 
-from functools import cache
+A function of the catalog looks for it, since PostgreSQL takes four times as long to plan the
+queries as to run them; and the driver asks, since SQLAlchemy takes longer than PostgreSQL then.
+"""
+
+from datetime import UTC
 from typing import Any
 
-from sqlalchemy import Connection, Select, Table, bindparam, select
+from sqlalchemy import Connection
 
-from storage.catalog import records
-from storage.catalog import tables as t
+from storage.catalog.connections import fetched
 from storage.catalog.objects import Replica
-from storage.catalog.records import Found
-from storage.model import RecordId, ReplicaState
+from storage.catalog.records import Found, Row
+from storage.model import DataClass, RecordId, ReplicaState
 
-r = t.replica.c
+_FIND = "SELECT * FROM readable_record(%s, %s, %s)"
 
 
 def find(
@@ -21,37 +24,28 @@ def find(
 
     An id of another class finds nothing.
     """
-    table = records.table_of(record_id.day)
-    given = {"tenant": tenant, "uid": record_id.unique, "day": record_id.day}
-    rows = connection.execute(_find(table), given).all()
-    if not rows:
+    rows = fetched(connection, _FIND, (tenant, record_id.unique, record_id.day))
+    if not rows or rows[0][0] != record_id.data_class.value:
         return None
-    found = records.found_of(rows[0], table)
-    if found.row.id.data_class is not record_id.data_class:
-        return None
+    *columns, ids, backends, keys, land_bys, attempts = rows[0]
+    found = _found(tenant, record_id, columns)
     pack, stored = found.row.object_id, ReplicaState.STORED
-    replicas = [
-        Replica(x.replica_id, pack, x.backend, x.replica_key, stored, x.land_by, x.attempts)
-        for x in rows
-        if x.replica_id is not None
+    each = zip(ids or (), backends or (), keys or (), land_bys or (), attempts or (), strict=True)
+    return found, [
+        Replica(x[0], pack, x[1], x[2], stored, x[3].astimezone(UTC), x[4]) for x in each
     ]
-    return found, replicas
 
 
-@cache
-def _find(table: Table) -> Select[Any]:
-    c = table.c
-    where = [c.tenant == bindparam("tenant"), c.uid == bindparam("uid")]
-    if table is t.record:
-        where.append(c.expiry_day == bindparam("day"))
-    # the limit keeps the planner from asking for fences once for each replica
-    one = records.with_fences(table).where(*where).limit(1).subquery("one")
-    replicas = t.replica.select().where(r.state == ReplicaState.STORED.value).subquery("replicas")
-    return select(
-        one,
-        replicas.c.id.label("replica_id"),
-        replicas.c.backend,
-        replicas.c.key.label("replica_key"),
-        replicas.c.land_by,
-        replicas.c.attempts,
-    ).select_from(one.outerjoin(replicas, replicas.c.object_id == one.c.object_id))
+def _found(tenant: str, asked: RecordId, columns: list[Any]) -> Found:
+    _, born, minted, origin, written, subject, group, ancestors, *rest, fenced, own = columns
+    row = Row(
+        RecordId(asked.data_class, born, minted.astimezone(UTC), asked.day, asked.unique),
+        tenant,
+        origin.astimezone(UTC),
+        written.astimezone(UTC),
+        subject,
+        group,
+        tuple(ancestors or ()),
+        *rest,
+    )
+    return Found(row, fenced, {DataClass(name): n for name, n in (own or {}).items()})

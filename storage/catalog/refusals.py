@@ -42,7 +42,11 @@ _UNKNOWN = {
     "unknown_exit": ("choice", "tenant exit list"),
 }
 
-_NOT_THERE = psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn
+_NOT_THERE = (
+    psycopg.errors.UndefinedTable,
+    psycopg.errors.UndefinedColumn,
+    psycopg.errors.UndefinedFunction,
+)
 
 # libpq gives no code for a connection that fails, only the text of the server or the pooler
 _NO_DATABASE = re.compile(r'database "(?P<a>[^"]*)" does not exist|no such database: (?P<b>\S+)')
@@ -101,7 +105,7 @@ def _by_server(
         )
     if isinstance(cause, _NOT_THERE):
         return CatalogUnsupported(
-            f"The catalog of {region} lacks a table or a column that this code uses.",
+            f"The catalog of {region} lacks a table, column or function that this code uses.",
             advice="Its schema is not what its revision says, or was changed just now. "
             "See: domicile doctor",
         )

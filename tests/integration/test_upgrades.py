@@ -21,6 +21,7 @@ from storage.initialize import init
 from storage.model import DataClass, Purpose, Reason, Scope
 from storage.settings import RegionSettings, Settings
 from storage.testing import SERVICE, Domicile, Server
+from tests.support.actions import get
 from tests.support.catalogs.databases import HOME, catalog_of
 from tests.support.catalogs.versions import ALL, SHIPPED, SYNTHETIC, Versions, versions, works
 from tests.support.cli_harness import CommandLine
@@ -224,8 +225,19 @@ class TestAProcessThatRuns:
         with catalog_of(new.settings) as connection:
             connection.execute(text("ALTER TABLE replica RENAME COLUMN land_by TO other"))
 
-        with pytest.raises(CatalogUnsupported, match=rf"{HOME} lacks a table or a column"):
+        with pytest.raises(CatalogUnsupported, match=rf"{HOME} lacks a table, column or function"):
             t.put(DataClass.PROMPT, b"hello")
+
+    def test_a_function_that_went_is_no_bug(self, new: Domicile) -> None:
+        """As a column: a read uses one."""
+        new.open()
+        t = new.tenant()
+        kept = t.put(DataClass.PROMPT, b"hello").id
+        with catalog_of(new.settings) as connection:
+            connection.execute(text("DROP FUNCTION readable_record"))
+
+        with pytest.raises(CatalogUnsupported, match=rf"{HOME} lacks a table, column or function"):
+            get(t, kept)
 
 
 class TestTwoTopologies:

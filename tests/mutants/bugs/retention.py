@@ -1,6 +1,6 @@
 """Bugs in the end of reading, in days of a record, in shortening and in floors."""
 
-from tests.mutants.bugs.bug import Bug, bug
+from tests.mutants.bugs.bug import READABLE, Bug, bug
 
 SHORTENING = "tests/unit/test_shortening.py"
 ORIGINS = "tests/integration/test_origins.py"
@@ -226,6 +226,7 @@ BUGS = (
         "catalog/records.py",
         "f.cutoff >= c.origin, ~left",
         "f.cutoff >= c.origin",
+        READABLE,
         FLOOR,
     ),
     bug(

@@ -8,6 +8,7 @@ from tests.mutants.bugs.bug import (
     MIDWAY,
     PROTOCOL,
     RACES,
+    READABLE,
     STORY,
     bug,
 )
@@ -77,10 +78,11 @@ BUGS = (
         "tests/faults/test_lost_commits.py",
     ),
     bug(
-        "a group's fence is not looked for in reads",
+        "a group's fence is not looked for in pages",
         "catalog/records.py",
         "        by(ScopeKind.GROUP, f.value == c.grp),\n",
         "",
+        READABLE,
         LIFE,
         "tests/integration/test_api_contract.py",
         STORY,
