@@ -4,6 +4,7 @@ from tests.mutants.bugs.bug import Bug, bug
 
 CONTRACT = "tests/contract/test_backend_purge.py"
 CONTROLS = "tests/integration/test_controls.py"
+ENDPOINTS = "tests/integration/test_s3_endpoints.py"
 LOCK = "tests/integration/test_s3_region_lock.py"
 RESPONSES = "tests/unit/test_s3_responses.py"
 SLOW = "tests/integration/test_slow_replicas.py"
@@ -59,11 +60,60 @@ BUGS: tuple[Bug, ...] = (
         RESPONSES,
     ),
     bug(
-        "a read from another region is believed",
-        "backends/s3/ranged.py",
-        '        f"before-parse.s3.{OPERATION}",\n',
+        "a read or a write in another region is believed",
+        "backends/s3/signed.py",
+        '        f"before-parse.s3.{model.name}",\n',
         '        "nobody-listens",\n',
         LOCK,
+    ),
+    bug(
+        "nobody sees a request before it is sent",
+        "backends/s3/signed.py",
+        'f"before-send.s3.{model.name}"',
+        '"nobody-listens"',
+        "tests/unit/test_s3_backend.py",
+    ),
+    bug(
+        "an error is a success",
+        "backends/s3/signed.py",
+        'if response["status_code"] >= _FIRST_ERROR:',
+        "if False:",
+        "tests/integration/test_s3_attempts.py",
+    ),
+    bug(
+        "a bucket with dots is a host, for which there is no certificate",
+        "backends/s3/signed.py",
+        " or not check_dns_name(bucket):",
+        ":",
+        ENDPOINTS,
+    ),
+    bug(
+        "a key goes into a URL as it is",
+        "backends/s3/signed.py",
+        "{percent_encode(key, safe='/~')}",
+        "{key}",
+        ENDPOINTS,
+    ),
+    bug(
+        "the digest of a body is signed under TLS too",
+        "backends/s3/signed.py",
+        '    request.context["has_streaming_input"] = model.has_streaming_input\n',
+        "",
+        ENDPOINTS,
+    ),
+    bug(
+        "a body is sent before the server asks for it",
+        "backends/s3/signed.py",
+        "    prepared = endpoint.prepare_request(request)\n",
+        "    prepared = request.prepare()\n",  # botocore waits if the header is bytes
+        LOCK,
+    ),
+    bug(
+        "a server does not know which bytes it is to store",
+        "backends/s3/upload.py",
+        '{"Content-MD5": md5(data), "Expect"',
+        '{"Expect"',
+        "tests/unit/test_s3_bodies.py",
     ),
     bug(
         "another range is believed",
