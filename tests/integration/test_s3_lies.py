@@ -98,7 +98,7 @@ def test_every_operation_is_lied_about() -> None:
         "".join(word.capitalize() for word in name.split("_"))
         for name in re.findall(r"\bs3\.([a-z0-9]+(?:_[a-z0-9]+)+)\(", source)
     }
-    sent = set(re.findall(r'\bsend\(s3, "(\w+)"', source))
+    sent = set(re.findall(r'\b(?:send\(s3,|Form\()\s*"(\w+)"', source))
 
     assert called | sent == {about for about, _ in PAIRS}
 
