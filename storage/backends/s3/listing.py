@@ -8,12 +8,16 @@ page; its markers advance.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from operator import attrgetter
+from typing import TYPE_CHECKING
 
 from storage.backends.s3.bucket import Bucket
-from storage.backends.s3.pages import OBJECTS, UPLOADS, VERSIONS, Form, read
+from storage.backends.s3.pages import OBJECTS, UPLOADS, VERSIONS, Form, Page, read
 from storage.backends.s3.signed import send
 from storage.errors import BackendUnavailable
 from storage.ports import StoredItem
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
 
 _MOST_PAGES = 100  # that end at the same key: 100,000 versions of it
 
@@ -40,17 +44,18 @@ def _listed(bucket: Bucket, form: Form, prefix: str, after: str) -> Iterator[Sto
     progress = _Progress(bucket.backend, prefix)
     while marks is not None:
         query = always | marks
-        page = bucket.ask(
-            lambda s3, query=query: read(  # type: ignore[misc]
-                form, send(s3, form.operation, bucket.name, query=query)["body"], bucket.name
-            )
-        )
+        page = bucket.ask(lambda s3, query=query: _asked(s3, form, bucket.name, query))  # type: ignore[misc]
         # moto does not repeat that of uploads; the control of each purge shows that they are listed
         missing = prefix if form is UPLOADS else ""
         if (missing if page.prefix is None else page.prefix) != prefix:
             raise progress.invalid("a listing of another prefix")
         marks = page.following
         yield from progress.check(sorted(page.items, key=attrgetter("key")), marks)
+
+
+def _asked(s3: "S3Client", form: Form, bucket: str, query: dict[str, str]) -> Page:
+    answer = send(s3, form.operation, bucket, query=query, unread=True)
+    return read(form, answer["body"], bucket)
 
 
 @dataclass(slots=True)

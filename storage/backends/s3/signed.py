@@ -32,9 +32,11 @@ def send(
     query: Mapping[str, str] | None = None,
     headers: Mapping[str, str] | None = None,
     body: IO[bytes] | None = None,
+    unread: bool = False,
 ) -> dict[str, Any]:
     """Send a request; return the response as botocore's events have it: ``headers``, ``body``.
 
+    ``unread``: the body of a success may be an error. botocore would read all of it to find out.
     Raises what the method of the client raises.
     """
     model = s3.meta.service_model.operation_model(operation)
@@ -47,7 +49,7 @@ def send(
     )
     request.context["client_config"] = s3.meta.config
     request.context["has_streaming_input"] = model.has_streaming_input
-    response = _answer(s3, model, request)
+    response = _answer(s3, model, request, about="s3" if unread else f"s3.{operation}")
     if response["status_code"] >= _FIRST_ERROR:
         parsed = _inner(s3)._response_parser.parse(response, model.output_shape)  # noqa: SLF001
         raise ClientError(parsed, operation)
@@ -69,8 +71,10 @@ def _url(
     return urlunsplit(own._replace(path=path or "/", query="&".join(filter(None, words))))
 
 
-def _answer(s3: "S3Client", model: OperationModel, request: AWSRequest) -> dict[str, Any]:
-    """Sign and send."""
+def _answer(
+    s3: "S3Client", model: OperationModel, request: AWSRequest, *, about: str
+) -> dict[str, Any]:
+    """Sign and send. ``about``: whose listeners see the response."""
     endpoint, events = _inner(s3)._endpoint, s3.meta.events  # noqa: SLF001
     signer = _inner(s3)._request_signer.get_auth_instance("s3", s3.meta.region_name, "s3v4")  # noqa: SLF001
     signer.add_auth(request)
@@ -81,7 +85,7 @@ def _answer(s3: "S3Client", model: OperationModel, request: AWSRequest) -> dict[
         answer = endpoint.http_session.send(prepared)
     response: dict[str, Any] = convert_to_response_dict(answer, model)
     events.emit(
-        f"before-parse.s3.{model.name}",
+        f"before-parse.{about}",
         operation_model=model,
         response_dict=response,
         customized_response_dict={},

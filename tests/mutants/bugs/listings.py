@@ -81,6 +81,13 @@ BUGS: tuple[Bug, ...] = (
         RESPONSES,
     ),
     bug(
+        "a piece of a scrub lists a page twice",
+        "workers/scrub/rounds.py",
+        "KEYS, REQUESTS = 999, 100",
+        "KEYS, REQUESTS = 1000, 100",
+        "tests/integration/test_scrub_rounds.py",
+    ),
+    bug(
         "a listing may go in circles",
         "backends/s3/listing.py",
         "            if not marks or marks in self.seen or len(self.seen) >= _MOST_PAGES:",
@@ -90,7 +97,7 @@ BUGS: tuple[Bug, ...] = (
     bug(
         "a read or a write in another region is believed",
         "backends/s3/signed.py",
-        '        f"before-parse.s3.{model.name}",\n',
+        '        f"before-parse.{about}",\n',
         '        "nobody-listens",\n',
         LOCK,
     ),
