@@ -7,7 +7,7 @@ another root or bucket, ``maybe`` for false, an entry without a field.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import unquote
+from urllib.parse import unquote_to_bytes
 from xml.etree.ElementTree import Element
 
 from storage.backends.s3.responses import InvalidResponse, parse
@@ -170,6 +170,6 @@ def _fields(entry: Element, wanted: tuple[str, ...], decode: Callable[[str], str
 
 def _decoded(text: str) -> str:
     try:
-        return unquote(text, errors="strict")
+        return unquote_to_bytes(text).decode() if "%" in text else text
     except UnicodeDecodeError:
         raise InvalidResponse("a key that is not text") from None
