@@ -52,7 +52,7 @@ MANIFESTS = tuple(
 
 _LISTINGS = {
     "ListObjectVersions": "<ListVersionsResult><Name>bucket</Name><IsTruncated>false</IsTruncated>"
-    "<Version><Key>a/b</Key><VersionId>1</VersionId><IsLatest>true</IsLatest><Size>4</Size>"
+    "<EncodingType>url</EncodingType><Version><Key>a/%C3%A4</Key><VersionId>1</VersionId><IsLatest>true</IsLatest><Size>4</Size>"
     "</Version><DeleteMarker><Key>a</Key><VersionId>2</VersionId></DeleteMarker>"
     "</ListVersionsResult>",
     "ListObjectsV2": '<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'

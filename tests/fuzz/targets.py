@@ -14,7 +14,8 @@ from uuid import UUID
 from regions.errors import TopologyProblem
 from regions.load import load_topology
 from storage.backends.memory import MemoryBackend
-from storage.backends.s3.responses import InvalidResponse, check_response
+from storage.backends.s3.pages import OBJECTS, UPLOADS, VERSIONS, read
+from storage.backends.s3.responses import InvalidResponse
 from storage.crypto.envelope import seal_object
 from storage.crypto.ledger import open_entry
 from storage.crypto.root import LocalRootKeys
@@ -153,4 +154,6 @@ def _signed(data: bytes) -> object:
 def _listing(data: bytes) -> None:
     """A sample is the operation, a line end and the body."""
     operation, _, body = data.partition(b"\n")
-    check_response(operation.decode(errors="replace"), body, "bucket")
+    for form in (OBJECTS, UPLOADS, VERSIONS):
+        if form.operation == operation.decode(errors="replace"):
+            read(form, body, "bucket")

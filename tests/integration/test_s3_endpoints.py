@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -16,8 +17,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from storage.backends.s3.backend import S3Backend
-from storage.backends.s3.bucket import Bucket
+from storage.backends.s3.bucket import Bucket, TimedBody
+from storage.backends.s3.listing import objects, uploads, versions
 from storage.backends.s3.lock import RegionLock
+from storage.backends.s3.upload import md5
 from storage.errors import (
     BackendError,
     BackendMisplaced,
@@ -27,13 +30,16 @@ from storage.errors import (
 from storage.testing.s3 import Answer, LoopbackServer, Request
 from tests.support.backends.s3 import (
     BODY,
+    BUCKET,
     CALLS,
     HOME,
+    KEY,
     OTHER,
     at_home,
     backend_at,
     put,
     region_header,
+    upload,
 )
 
 
@@ -146,7 +152,7 @@ def test_either_guard_is_enough(aws: Aws, monkeypatch: pytest.MonkeyPatch, guard
     """A botocore that gets past one is stopped by the other."""
     monkeypatch.setattr(RegionLock, guard, lambda *_, **__: None)
     with backend_at_aws() as backend, pytest.raises(BackendMisplaced):
-        put(backend)
+        upload(backend)
 
     assert aws.other.requests == []
     assert set(aws.names) == OWN_NAMES
@@ -157,7 +163,9 @@ def test_without_the_guards_the_body_goes_abroad(aws: Aws, monkeypatch: pytest.M
     for guard in ("_check_host", "_mark_redirected", "_check_answer"):
         monkeypatch.setattr(RegionLock, guard, lambda *_, **__: None)
     with backend_at_aws() as backend:
-        put(backend)
+        backend._bucket.write(
+            lambda s3, _: s3.put_object(Bucket=BUCKET, Key=KEY, Body=BODY), timeout=10
+        )
 
     assert [r.body for r in aws.other.requests] == [BODY]
 
@@ -191,9 +199,9 @@ FOLLOWED: dict[str, Callable[[Request], Answer]] = {
 def test_the_other_region_hears_nothing_because_of_the_lock(
     aws: Aws, monkeypatch: pytest.MonkeyPatch, call: str, redirect: str, *, locked: bool
 ) -> None:
-    """With the lock the second host gets no byte; without, it gets the request, but for a get.
+    """With the lock the second host gets no byte; without, it gets the requests of boto3.
 
-    Reads follow no redirect at all.
+    Our own follow no redirect at all.
     """
     answer = FOLLOWED[redirect]
     aws.home.answer = answer if call == "location" else at_home(answer)
@@ -203,7 +211,7 @@ def test_the_other_region_hears_nothing_because_of_the_lock(
     with backend_at_aws() as backend, suppress(BackendError):
         CALLS["put" if call == "location" else call](backend)
 
-    stays = locked or call == "get"
+    stays = locked or call not in ("upload", "location")
     assert (aws.other.requests == []) is stays
     assert (set(aws.names) <= OWN_NAMES) is stays
 
@@ -239,6 +247,86 @@ def test_loopback_does_not_go_through_a_proxy(
     backend.close()
 
     assert [r.method for r in home.requests] == ["GET", "PUT"]
+
+
+# --- Requests without boto3
+
+
+def seen(server: LoopbackServer, call: Callable[[], object]) -> object:
+    """Return what a server sees of a request, but for the time and the name of the client."""
+    server.requests.clear()
+    with suppress(BackendError):
+        call()
+    (request,) = server.requests
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    signed = headers.pop("authorization").partition(", Signature=")[0]
+    for name in ("x-amz-date", "amz-sdk-invocation-id", "amz-sdk-request", "user-agent"):
+        headers.pop(name, None)
+    path, _, query = request.target.partition("?")
+    return request.method, path, sorted(query.split("&")), signed, headers, request.body
+
+
+ODD = "pack/key=1._-"
+SAME: dict[str, tuple[Callable[[S3Backend], object], Callable[[Any, str], object]]] = {
+    "put": (
+        lambda backend: backend.put(ODD, BODY, timeout=5),
+        lambda s3, name: s3.put_object(
+            Bucket=name, Key=ODD, Body=TimedBody(BODY, lambda: 0, 1), ContentMD5=md5(BODY)
+        ),
+    ),
+    "get": (
+        lambda backend: backend.get(ODD),
+        lambda s3, name: s3.get_object(Bucket=name, Key=ODD),
+    ),
+    "a part": (
+        lambda backend: backend.get(ODD, 4, 8, version="v/ +1~é"),
+        lambda s3, name: s3.get_object(
+            Bucket=name, Key=ODD, Range="bytes=4-7", VersionId="v/ +1~é"
+        ),
+    ),
+    "versions": (
+        lambda backend: list(versions(backend._bucket, "pack/", "pack/ +1~é")),
+        lambda s3, name: s3.list_object_versions(
+            Bucket=name, Prefix="pack/", KeyMarker="pack/ +1~é"
+        ),
+    ),
+    "objects": (
+        lambda backend: list(objects(backend._bucket, "", "pack/a")),
+        lambda s3, name: s3.list_objects_v2(Bucket=name, Prefix="", StartAfter="pack/a"),
+    ),
+    "uploads": (
+        lambda backend: list(uploads(backend._bucket, "pack/=")),
+        lambda s3, name: s3.list_multipart_uploads(Bucket=name, Prefix="pack/="),
+    ),
+}
+"""Requests of ours, and boto3's for the same."""
+
+
+@pytest.fixture(params=["AWS", "AWS, a name with dots", "loopback"])
+def place(request: pytest.FixtureRequest) -> Iterator[tuple[LoopbackServer, S3Backend, str]]:
+    """A server that accepts everything, a backend there, and the name of its bucket."""
+    on_aws = request.param != "loopback"
+    server = request.getfixturevalue("aws").home if on_aws else request.getfixturevalue("home")
+    server.answer = at_home(lambda _: Answer(headers={"ETag": '"e"'}))
+    name = "domicile.eu" if "dots" in request.param else BUCKET
+    backend = backend_at(None if on_aws else server.url, bucket=name)
+    put(backend)  # asks for the place
+    yield server, backend, name
+    backend.close()
+
+
+@pytest.mark.parametrize(("own", "boto"), SAME.values(), ids=SAME)
+def test_a_server_sees_what_boto3_would_send(
+    place: tuple[LoopbackServer, S3Backend, str],
+    own: Callable[[S3Backend], object],
+    boto: Callable[[Any, str], object],
+) -> None:
+    """Host, path, query and headers, what is signed, and whether the body is part of it."""
+    server, backend, name = place
+
+    ours = seen(server, lambda: own(backend))
+
+    assert ours == seen(server, lambda: backend._bucket.ask(lambda s3: boto(s3, name)))
 
 
 def test_an_untrusted_certificate_ends_it(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:

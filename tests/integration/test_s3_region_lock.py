@@ -3,6 +3,8 @@
 Real HTTP to servers on loopback, one of which is *elsewhere* and must get no request.
 """
 
+import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 
@@ -223,4 +225,32 @@ def test_without_the_right_to_ask_for_the_location_nothing_is_written(
     assert [r.method for r in home.requests] == ["GET"]
 
 
-# --- AWS itself: its host names, on loopback, with TLS
+def test_a_body_stays_until_the_server_asks_for_it() -> None:
+    """Who redirects or refuses gets the headers alone."""
+    start, place = (
+        b"HTTP/1.1 %d -\r\nConnection: close\r\nContent-Length: %d\r\n\r\n",
+        location(HOME),
+    )
+    answers = [start % (200, len(place.body)) + place.body, start % (307, 0)]
+    got: list[tuple[bytes, bytes]] = []
+
+    def serve() -> None:
+        for answer in answers:
+            link, _ = listener.accept()
+            link.settimeout(20)
+            with link, link.makefile("rb") as stream:
+                head = b"".join(iter(stream.readline, b"\r\n"))
+                link.sendall(answer)
+                got.append((head[:4], stream.read()))
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(20)
+        thread = threading.Thread(target=serve)
+        thread.start()
+        backend = backend_at(f"http://127.0.0.1:{listener.getsockname()[1]}")
+        with pytest.raises(BackendMisplaced):
+            put(backend)
+        backend.close()
+        thread.join()
+
+    assert got == [(b"GET ", b""), (b"PUT ", b"")]

@@ -48,10 +48,10 @@ SELECT id, id, 'eu-a', 'pack/2026-04-01/' || replace(id::text, '-', ''), 'stored
 """
 
 
-def many_keys(after: str) -> Iterator[StoredItem]:
+def many_keys(after: str, many: int = MANY) -> Iterator[StoredItem]:
     """Yield as many keys, one at a time."""
     first = int(after.rpartition("/")[2], 16) + 1 if after else 1
-    for number in range(first, MANY + 1):
+    for number in range(first, many + 1):
         yield StoredItem(f"pack/2026-04-01/{number:032x}", ItemKind.OBJECT, 7)
 
 
@@ -207,8 +207,11 @@ def test_a_process_that_stood_still_changes_nothing_when_it_goes_on(
     assert findings(done.tally) == {"missing/replacing": len(wrong)}
 
 
-def test_each_page_of_a_listing_is_a_request(domicile: Domicile) -> None:
+def test_each_page_of_a_listing_is_a_request(
+    domicile: Domicile, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """However little it finds."""
+    monkeypatch.setattr(scrubbing, "KEYS", 10_000)  # one piece
     names = (StoredItem(f"No key {number:04}", ItemKind.OBJECT, 1) for number in range(2500))
     Listing(domicile.backends["eu-a"], lambda _: names)
     scrubbed_place = place(domicile)
@@ -271,6 +274,25 @@ def test_the_worker_scrubs_each_backend_once_a_week(domicile: Domicile) -> None:
         counts.append([b - a for a, b in zip(before, now, strict=True)])
 
     assert counts == [[0, 0], [1, 1], [1, 1], [2, 2]]
+
+
+def test_a_piece_needs_one_page_of_a_listing(domicile: Domicile) -> None:
+    """A page has 1000 keys: what a piece does not examine is not asked for."""
+    with home(domicile).catalog.begin() as connection:
+        connection.execute(text(MAKE_MANY), {"many": 2500})
+    asked: list[int] = []
+
+    def scan(prefix: str = "", *, after: str = "") -> Iterator[StoredItem]:
+        asked.append(0)
+        for item in many_keys(after, 2500):
+            asked[-1] += 1
+            yield item
+
+    domicile.backends["eu-a"].inner.scan = scan  # type: ignore[method-assign]
+    whole_round(place(domicile), 0, tell=lambda _: None, wait=_nobody)
+
+    assert sum(asked) >= 2500
+    assert max(asked) <= 1000
 
 
 @pytest.mark.parametrize("limit", ["KEYS", "REQUESTS"])

@@ -1,11 +1,13 @@
 """A listing is believed only if it is exactly one of what was asked for."""
 
+import re
 import time
 from collections.abc import Iterator
 
 import pytest
 
 from storage.backends.s3.backend import S3Backend
+from storage.backends.s3.pages import VERSIONS, read
 from storage.backends.s3.responses import InvalidResponse, check_response
 from storage.errors import BackendError, BackendTimeout, BackendUnavailable
 from storage.testing.s3 import Answer, LoopbackServer, Request
@@ -27,7 +29,7 @@ def listing(inner: str = VERSION, *, name: str = BUCKET, truncated: str = "false
 @pytest.mark.parametrize("body", [listing(), listing(""), listing(truncated="true")])
 def test_a_listing_of_what_was_asked_for_is_believed(body: bytes) -> None:
     """With and without entries and further pages."""
-    check_response("ListObjectVersions", body, BUCKET)
+    assert len(read(VERSIONS, body, BUCKET).items) == body.count(b"<Version>")
 
 
 @pytest.mark.parametrize(
@@ -48,6 +50,14 @@ def test_a_listing_of_what_was_asked_for_is_believed(body: bytes) -> None:
             listing(VERSION.replace(f"<{name}>", "<x>").replace(f"</{name}>", "</x>"))
             for name in ("Key", "VersionId", "IsLatest", "Size")
         ),
+        *(
+            listing(re.sub(f"<{name}>[^<]*", f"<{name}>", VERSION))
+            for name in ("Key", "VersionId", "IsLatest", "Size")
+        ),
+        *(
+            listing(VERSION.replace("<Key>", f"<{name}>x</{name}><Key>"))
+            for name in ("Key", "VersionId", "IsLatest", "Size")
+        ),
         listing(VERSION.replace("true", "maybe")),
         listing(VERSION.replace("<Size>1", "<Size>-1")),
         listing(VERSION.replace("<Size>1", "<Size>" + "9" * 400)),
@@ -56,14 +66,27 @@ def test_a_listing_of_what_was_asked_for_is_believed(body: bytes) -> None:
 def test_any_other_answer_proves_nothing(body: bytes) -> None:
     """Botocore would read most of these as a listing without entries."""
     with pytest.raises(InvalidResponse):
-        check_response("ListObjectVersions", body, BUCKET)
+        read(VERSIONS, body, BUCKET)
+
+
+def test_keys_are_decoded_if_the_server_encoded_them() -> None:
+    """XML cannot have every character of a key, nor the next page begin after another key."""
+    inner = VERSION.replace("<Key>k", "<Key>%C3%A4%01+") + marked("k%25")
+    plain = read(VERSIONS, listing(inner, truncated="true"), BUCKET)
+    inner += "<EncodingType>url</EncodingType>"
+    encoded = read(VERSIONS, listing(inner, truncated="true"), BUCKET)
+
+    assert [page.items[0].key for page in (plain, encoded)] == ["%C3%A4%01+", "ä\x01+"]
+    assert [(page.following or {})["key-marker"] for page in (plain, encoded)] == ["k%25", "k%"]
+    with pytest.raises(InvalidResponse):
+        read(VERSIONS, listing(inner.replace("%C3%A4", "%C3")), BUCKET)
 
 
 def test_a_server_that_states_no_region_is_believed() -> None:
     """SeaweedFS answers with the request of another operation, and no region in it."""
     for inner in (b"", b"<LocationConstraint/>", b"<LocationConstraint></LocationConstraint>"):
         body = b"<CreateBucketConfiguration>" + inner + b"</CreateBucketConfiguration>"
-        check_response("GetBucketLocation", body, BUCKET)
+        check_response("GetBucketLocation", body)
 
 
 def test_a_region_that_is_not_read_is_not_believed() -> None:
@@ -71,7 +94,7 @@ def test_a_region_that_is_not_read_is_not_believed() -> None:
     inner = "<LocationConstraint>eu-central-1</LocationConstraint>"
     for name in ("CreateBucketConfiguration", "LocationConstraint"):
         with pytest.raises(InvalidResponse):
-            check_response("GetBucketLocation", f"<{name}>{inner}</{name}>".encode(), BUCKET)
+            check_response("GetBucketLocation", f"<{name}>{inner}</{name}>".encode())
 
 
 @pytest.fixture

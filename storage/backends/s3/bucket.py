@@ -221,7 +221,7 @@ class Bucket:
         client = cast("S3Client", made)
         check_url(self.backend, client.meta.endpoint_url)
         RegionLock(self.backend, self.name, self._region).install(client)
-        responses.install(client, self.name)
+        responses.install(client)
         allowance.install(client, self._allowance)
         return client
 

@@ -1,8 +1,7 @@
 """Check that a response is what was asked for, before botocore reads it.
 
-botocore takes any root element for the one that it expects, ``maybe`` for false, and a list without
-entries for an empty one. A listing that is believed proves that bytes are gone, so all that proves
-something is checked in the XML itself.
+botocore takes any root element for the one that it expects, and ``maybe`` for false. So all that
+proves something is checked in the XML itself. Listings are read by us: see ``pages``.
 """
 
 from collections.abc import Mapping
@@ -39,27 +38,13 @@ _ROOTS: Mapping[str, tuple[str, ...]] = {
         "ListInventoryConfigurationsResult",
         "ListBucketInventoryConfigurationsResponse",
     ),
-    "ListMultipartUploads": ("ListMultipartUploadsResult",),
-    "ListObjectVersions": ("ListVersionsResult",),
-    "ListObjectsV2": ("ListBucketResult",),
-}
-_ENTRIES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
-    "ListMultipartUploads": {"Upload": ("Key", "UploadId")},
-    "ListObjectVersions": {
-        "Version": ("Key", "VersionId", "IsLatest", "Size"),
-        "DeleteMarker": ("Key", "VersionId"),
-    },
-    "ListObjectsV2": {"Contents": ("Key", "Size")},
 }
 _SETTINGS = _ROOTS.keys() - {
     "CompleteMultipartUpload",
     "CreateMultipartUpload",
     "DeleteObjects",
     "GetBucketLocation",
-    *_ENTRIES,
 }
-_BUCKET = {"ListMultipartUploads": "Bucket"}
-_LARGEST = 2**53  # bytes; no object is larger
 _OK, _FIRST_ERROR = 200, 300
 
 
@@ -67,39 +52,37 @@ class InvalidResponse(Exception):
     """A response is not one to the request. The message has no text of the server."""
 
 
-def install(client: "S3Client", bucket: str) -> None:
-    """Check every later response that a client of this bucket gets."""
+def install(client: "S3Client") -> None:
+    """Check every later response that a client gets."""
 
     def check(
         operation_model: OperationModel, response_dict: Mapping[str, Any], **_: object
     ) -> None:
         if _OK <= response_dict["status_code"] < _FIRST_ERROR:
-            check_response(operation_model.name, response_dict["body"], bucket)
+            check_response(operation_model.name, response_dict["body"])
             check_settings(operation_model, response_dict["body"])
 
     client.meta.events.register_first("before-parse.s3", check)
 
 
-def check_response(operation: str, body: object, bucket: str) -> None:
+def check_response(operation: str, body: object) -> None:
     """Raise InvalidResponse unless the body of a success is one that the operation returns."""
     if operation not in _ROOTS:
         return
-    root = _parse(body)
+    root = parse(body)
     if local_name(root) == "Error":
         return  # some servers send it with status 200; botocore raises it
     if local_name(root) not in _ROOTS[operation]:
         raise InvalidResponse("another root element")
     if operation == "GetBucketLocation" and len(root) and _text(root, "LocationConstraint"):
         raise InvalidResponse("a region that is not read")
-    if operation in _ENTRIES:
-        _check_listing(operation, root, bucket)
 
 
 def check_settings(operation: OperationModel, body: object) -> None:
     """Raise InvalidResponse if a part of an answer about a bucket would not be read."""
     if operation.name not in _SETTINGS:
         return
-    root = _parse(body)
+    root = parse(body)
     if local_name(root) == "Error":
         return
     try:
@@ -108,27 +91,8 @@ def check_settings(operation: OperationModel, body: object) -> None:
         raise InvalidResponse(str(error)) from None
 
 
-def _check_listing(operation: str, root: Element, bucket: str) -> None:
-    if _text(root, _BUCKET.get(operation, "Name")) != bucket:
-        raise InvalidResponse("a listing of another bucket")
-    if _text(root, "IsTruncated") not in ("true", "false"):
-        raise InvalidResponse("IsTruncated is neither true nor false")
-    entries = _ENTRIES[operation]
-    for child in root:
-        for field in entries.get(local_name(child), ()):
-            _check_field(field, _text(child, field))
-
-
-def _check_field(field: str, text: str) -> None:
-    if not text:
-        raise InvalidResponse(f"an entry without {field}")
-    if field == "IsLatest" and text not in ("true", "false"):
-        raise InvalidResponse("IsLatest is neither true nor false")
-    if field == "Size" and not (text.isascii() and text.isdigit() and int(text[:20]) <= _LARGEST):
-        raise InvalidResponse("an invalid Size")
-
-
-def _parse(body: object) -> Element:
+def parse(body: object) -> Element:
+    """Return the root of an XML document. Raises InvalidResponse."""
     # Neither a declaration nor a comment, nor UTF-16, in which they would look otherwise.
     if not isinstance(body, bytes) or b"<!" in body or b"\0" in body:
         raise InvalidResponse("not XML")

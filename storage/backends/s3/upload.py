@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from storage.backends.s3.bucket import Bucket
 from storage.backends.s3.responses import InvalidResponse
+from storage.backends.s3.signed import send
 from storage.backends.uploads import AbortingUpload
 from storage.errors import BackendFull, BackendUnavailable, KeyAbsent
 
@@ -22,14 +23,16 @@ _MOST_PARTS = 10_000
 
 def put(bucket: Bucket, key: str, data: bytes, *, timeout: float) -> str | None:
     """Store an object in one request; return its version. None: the bucket has no versions."""
-    digest = md5(data)
-    answer = bucket.write(
-        lambda s3, left: s3.put_object(
-            Bucket=bucket.name, Key=key, Body=bucket.sending(data, left), ContentMD5=digest
-        ),
-        timeout=timeout,
-    )
-    return answer.get("VersionId")
+    # Until the server says that it goes on, the body is not sent: it may redirect, or refuse.
+    headers = {"Content-MD5": md5(data), "Expect": "100-continue"}
+
+    def write(s3: "S3Client", left: float) -> str | None:
+        body = bucket.sending(data, left)
+        answer = send(s3, "PutObject", bucket.name, key, headers=headers, body=body)
+        version: str | None = answer["headers"].get("x-amz-version-id")
+        return version
+
+    return bucket.write(write, timeout=timeout)
 
 
 def begin(bucket: Bucket, key: str, *, timeout: float) -> str:
@@ -105,7 +108,7 @@ class S3Upload(AbortingUpload):
         digest = md5(data)
         self._buffer.clear()
 
-        def send(s3: "S3Client", left: float) -> str:
+        def send_part(s3: "S3Client", left: float) -> str:
             return s3.upload_part(
                 Bucket=self._bucket.name,
                 Key=self._key,
@@ -115,7 +118,7 @@ class S3Upload(AbortingUpload):
                 ContentMD5=digest,
             )["ETag"]
 
-        tag = self._bucket.write(send, timeout=self._timeout)
+        tag = self._bucket.write(send_part, timeout=self._timeout)
         self._parts.append({"PartNumber": number, "ETag": tag})
 
     def _complete(self, upload: str) -> None:

@@ -5,6 +5,7 @@ false. What it leaves out may be a rule, so such an answer says nothing.
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 from xml.etree.ElementTree import Element
 
 from botocore.model import ListShape, Shape, StructureShape
@@ -63,4 +64,10 @@ def _members(shape: StructureShape) -> Iterator[tuple[str, Shape]]:
 
 def local_name(element: Element) -> str:
     """Return the name of an element without its namespace."""
-    return str(element.tag).rpartition("}")[2]
+    return plain_name(element.tag)
+
+
+@lru_cache(maxsize=256)
+def plain_name(tag: str) -> str:
+    """Return the tag of an element without its namespace."""
+    return tag.rpartition("}")[2]

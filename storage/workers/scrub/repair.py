@@ -79,19 +79,28 @@ class Target:
     rate: Rate
     log: FilteringBoundLogger
 
-    def judge(self, row: Row | None, traces: Traces) -> Finding | None:
-        """Compare a key's row with its traces. None: they agree."""
+    def judge(
+        self,
+        row: Row | None,
+        traces: Traces,
+        *,
+        lawful: Callable[[str | None], bool] | None = None,
+    ) -> Finding | None:
+        """Compare a key's row with its traces. None: they agree.
+
+        ``lawful``: what ``lawful`` has returned lately, for many keys at once.
+        """
         here = row is not None and row.backend == self.backend
         return judge(
             row.expected if row is not None and here else None,
             readable=traces.readable,
             others=traces.others,
             elsewhere=row is not None and not here,
-            lawful=self._lawful(row.tenant if row is not None else None),
+            lawful=(lawful or self.lawful)(row.tenant if row is not None else None),
         )
 
-    def _lawful(self, tenant: str | None) -> bool:
-        """Whether what is a tenant's alone may be here (None: what several share)."""
+    def lawful(self, tenant: str | None) -> bool:
+        """Return whether what is a tenant's alone may be here (None: what several share)."""
         return bool(meant_for(self.region, tenant, [self.backend])) and (
             self.backend in self.region.lawful()
         )

@@ -8,6 +8,7 @@ twice finds nothing the second time.
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from datetime import timedelta
+from functools import cache
 
 from structlog.typing import FilteringBoundLogger
 
@@ -28,7 +29,9 @@ from storage.workers.scrub.repair import (
     unpaced,
 )
 
-KEYS, REQUESTS = 1000, 100  # a piece ends after one of these counts
+# A piece ends after one of these counts. A page of a listing has 1000 keys, and the last of them is
+# complete when the first of the next page is seen.
+KEYS, REQUESTS = 999, 100
 SHARE = 0.01  # of the objects, the share that a worker reads in full in one round
 _PAGE = 500  # rows per query
 _LEASE = timedelta(minutes=2)
@@ -111,16 +114,14 @@ class _Walk:
     def __init__(self, target: Target, round_: Round) -> None:
         self.after, self.tally = round_.after, deepcopy(round_.tally)
         self._target, self._round = target, round_
+        self._lawful = cache(target.lawful)  # for this piece
 
     def go(self) -> bool:
         """Whether the end of the listing is reached."""
-        begun, asked, marked = self.tally.keys, self._target.rate.taken, False
+        begun, asked = self.tally.keys, self._target.rate.taken
         shown = listing(self._target, "", self.after)
         rows = _rows(self._target, self.after)
         for key, row, there in _merge(rows, shown):
-            looked = self.tally.keys - begun >= KEYS
-            if marked and (looked or self._target.rate.taken - asked >= REQUESTS):
-                return False
             self.tally.keys += 1
             marked = is_key(key)  # a foreign name cannot be a position to continue from
             if marked:
@@ -128,6 +129,9 @@ class _Walk:
                 self.after = key
             else:
                 self.tally.add(Finding.FOREIGN, Done.UNREPAIRED, None)
+            looked = self.tally.keys - begun >= KEYS
+            if marked and (looked or self._target.rate.taken - asked >= REQUESTS):
+                return False  # before the next key is asked for
         return True
 
     def tell(self) -> None:
@@ -147,7 +151,7 @@ class _Walk:
 
     def _examine(self, key: str, row: Row | None, there: Traces) -> None:
         target = self._target
-        finding, corrupt = target.judge(row, there), False
+        finding, corrupt = target.judge(row, there, lawful=self._lawful), False
         if finding is None and row is not None and self._to_be_read(row):
             self.tally.read += 1
             corrupt = not self._reads_well(row)

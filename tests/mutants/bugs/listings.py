@@ -4,6 +4,7 @@ from tests.mutants.bugs.bug import Bug, bug
 
 CONTRACT = "tests/contract/test_backend_purge.py"
 CONTROLS = "tests/integration/test_controls.py"
+ENDPOINTS = "tests/integration/test_s3_endpoints.py"
 LOCK = "tests/integration/test_s3_region_lock.py"
 RESPONSES = "tests/unit/test_s3_responses.py"
 SLOW = "tests/integration/test_slow_replicas.py"
@@ -18,38 +19,73 @@ BUGS: tuple[Bug, ...] = (
     ),
     bug(
         "any XML is a listing",
-        "backends/s3/responses.py",
-        "    if local_name(root) not in _ROOTS[operation]:",
+        "backends/s3/pages.py",
+        "    if local_name(root) != form.root:",
         "    if False:",
         RESPONSES,
     ),
     bug(
         "IsTruncated may be anything",
-        "backends/s3/responses.py",
-        '    if _text(root, "IsTruncated") not in ("true", "false"):',
+        "backends/s3/pages.py",
+        '    if text not in ("true", "false"):',
         "    if False:",
         RESPONSES,
     ),
     bug(
         "a listing of another bucket is believed",
-        "backends/s3/responses.py",
-        '    if _text(root, _BUCKET.get(operation, "Name")) != bucket:',
+        "backends/s3/pages.py",
+        "    if _only(head, form.bucket) != bucket:",
+        "    if False:",
+        RESPONSES,
+    ),
+    bug(
+        "a listing may say a thing twice",
+        "backends/s3/pages.py",
+        "    if len(found) > 1:",
+        "    if False:",
+        RESPONSES,
+    ),
+    bug(
+        "an entry may have two keys",
+        "backends/s3/pages.py",
+        "        if any(names.count(name) > 1 for name in wanted):",
+        "        if False:",
+        RESPONSES,
+    ),
+    bug(
+        "an entry may lack a field",
+        "backends/s3/pages.py",
+        "        if not fields.get(name):",
+        "        if name not in fields:",
+        RESPONSES,
+    ),
+    bug(
+        "the size of an object may be anything",
+        "backends/s3/pages.py",
+        "    if not (text.isascii() and text.isdigit() and int(text[:20]) <= _LARGEST):",
         "    if False:",
         RESPONSES,
     ),
     bug(
         "a listing of another prefix is believed",
         "backends/s3/listing.py",
-        '            if page.get("Prefix", "") != prefix:',
-        "            if False:",
+        "        if (missing if page.prefix is None else page.prefix) != prefix:",
+        "        if False:",
         RESPONSES,
     ),
     bug(
         "keys of a listing may go back",
         "backends/s3/listing.py",
-        "        if keys and min(keys) < self.last:",
+        "        if found and found[0].key < self.last:",
         "        if False:",
         RESPONSES,
+    ),
+    bug(
+        "a piece of a scrub lists a page twice",
+        "workers/scrub/rounds.py",
+        "KEYS, REQUESTS = 999, 100",
+        "KEYS, REQUESTS = 1000, 100",
+        "tests/integration/test_scrub_rounds.py",
     ),
     bug(
         "a listing may go in circles",
@@ -59,11 +95,60 @@ BUGS: tuple[Bug, ...] = (
         RESPONSES,
     ),
     bug(
-        "a read from another region is believed",
-        "backends/s3/ranged.py",
-        '        f"before-parse.s3.{OPERATION}",\n',
+        "a read or a write in another region is believed",
+        "backends/s3/signed.py",
+        '        f"before-parse.{about}",\n',
         '        "nobody-listens",\n',
         LOCK,
+    ),
+    bug(
+        "nobody sees a request before it is sent",
+        "backends/s3/signed.py",
+        'f"before-send.s3.{model.name}"',
+        '"nobody-listens"',
+        "tests/unit/test_s3_backend.py",
+    ),
+    bug(
+        "an error is a success",
+        "backends/s3/signed.py",
+        'if response["status_code"] >= _FIRST_ERROR:',
+        "if False:",
+        "tests/integration/test_s3_attempts.py",
+    ),
+    bug(
+        "a bucket with dots is a host, for which there is no certificate",
+        "backends/s3/signed.py",
+        " or not check_dns_name(bucket):",
+        ":",
+        ENDPOINTS,
+    ),
+    bug(
+        "a key goes into a URL as it is",
+        "backends/s3/signed.py",
+        "{percent_encode(key, safe='/~')}",
+        "{key}",
+        ENDPOINTS,
+    ),
+    bug(
+        "the digest of a body is signed under TLS too",
+        "backends/s3/signed.py",
+        '    request.context["has_streaming_input"] = model.has_streaming_input\n',
+        "",
+        ENDPOINTS,
+    ),
+    bug(
+        "a body is sent before the server asks for it",
+        "backends/s3/signed.py",
+        "    prepared = endpoint.prepare_request(request)\n",
+        "    prepared = request.prepare()\n",  # botocore waits if the header is bytes
+        LOCK,
+    ),
+    bug(
+        "a server does not know which bytes it is to store",
+        "backends/s3/upload.py",
+        '{"Content-MD5": md5(data), "Expect"',
+        '{"Expect"',
+        "tests/unit/test_s3_bodies.py",
     ),
     bug(
         "another range is believed",
@@ -75,8 +160,8 @@ BUGS: tuple[Bug, ...] = (
     bug(
         "a read names no version",
         "backends/s3/ranged.py",
-        '{"versionId": version}',
-        "{}",
+        '        query["versionId"] = version\n',
+        "        pass\n",
         CONTRACT,
     ),
     bug(

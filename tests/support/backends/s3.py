@@ -64,12 +64,12 @@ def at_home(answer: Callable[[Request], Answer]) -> Callable[[Request], Answer]:
     return lambda request: location(HOME) if is_location(request) else answer(request)
 
 
-def backend_at(url: str | None, *, timeout: float = 10) -> S3Backend:
+def backend_at(url: str | None, *, bucket: str = BUCKET, timeout: float = 10) -> S3Backend:
     """Return a backend for the URL; without one, for AWS."""
     return S3Backend(
         Bucket(
             "eu-s3",
-            BUCKET,
+            bucket,
             HOME,
             endpoint_url=url,
             credentials=CREDENTIALS,
