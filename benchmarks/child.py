@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks import ours
+from benchmarks import ours, probe
 from benchmarks.cost import peak, reset_peak
 from benchmarks.setting import CHAT, HOME, TENANT, Place, bodies_of
 from storage.bootstrap import open_homes
@@ -134,6 +134,10 @@ def do(homes: Homes, store: Store, order: dict[str, Any]) -> dict[str, Any]:
             found = put_file(tenant, order)
         case "read_file":
             found = read_file(tenant, order["id"])
+        case "ready":
+            probe.ready(tenant, order["probe"])
+        case "probe":
+            found = probe.took(tenant, order["probe"])
         case "list":
             found = len(tenant.list(subject="user-7", limit=1000))
         case other:
