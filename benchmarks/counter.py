@@ -179,6 +179,7 @@ def counting(url: str) -> Iterator[Counting]:
     finally:
         process.stdin.close()
         process.wait(30)
+        process.stdout.close()
 
 
 def main() -> None:

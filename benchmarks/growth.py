@@ -17,6 +17,7 @@ from statistics import median
 from typing import Any
 
 from benchmarks import fill, machine
+from benchmarks.charts import lines
 from benchmarks.child import Child, children
 from benchmarks.probe import KINDS, Counts, Sample, in_process, order, prepare, sample
 from benchmarks.results import Cost, Goal
@@ -251,6 +252,7 @@ def verdicts(found: Sequence[Dimension]) -> Iterator[str]:
 def markdown(found: Sequence[Dimension]) -> Iterator[str]:
     """Yield a table for each thing that grew."""
     for one in found:
+        yield f"![CPU by {one.name}](assets/growth-{one.name}.svg)"
         yield ""
         yield f"| {one.name} | {' | '.join(KINDS)} |"
         yield f"|---:|{'---:|' * len(KINDS)}"
@@ -259,6 +261,19 @@ def markdown(found: Sequence[Dimension]) -> Iterator[str]:
             yield f"| {step.size:,} | {cells} |"
         times = " | ".join(_verdict(one, kind) for kind in KINDS)
         yield f"| CPU, last of first | {times} |"
+        yield ""
+
+
+def drawn(found: Sequence[Dimension]) -> Iterator[tuple[str, str]]:
+    """Yield a chart for each thing that grew, with the name of its file."""
+    for one in found:
+        of_kinds = {
+            kind: [step.processor(kind) / one.steps[0].processor(kind) for step in one.steps]
+            for kind in KINDS
+        }
+        places = [f"{step.size:,}" for step in one.steps]
+        title = f"CPU of a request, times the first, by {one.name}"
+        yield f"growth-{one.name}.svg", lines(title, places, of_kinds)
 
 
 def _verdict(one: Dimension, kind: str) -> str:

@@ -198,12 +198,13 @@ def made(
         file = topology / "regions" / f"{HOME}.toml"
         head = file.read_text().partition("[[backends]]")[0]
         assert _REPLICAS in head
-        head = head.replace(_REPLICAS, f"replicas = {replicas}\nrequired = 1\n")
+        head = head.replace(_REPLICAS, f"replicas = {replicas}\nrequired = {replicas}\n")
         entries = (_entry(b, bucket, companies[b], server) for b, bucket in buckets.items())
         file.write_text(head + "".join(entries))
     s3 = client_of(server, 1)
     for bucket in buckets.values():
         s3.create_bucket(Bucket=bucket)
+    s3.close()
     return Place(directory / "home", topology, server, buckets)
 
 
