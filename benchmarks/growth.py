@@ -133,6 +133,7 @@ class Growing:
             for size in sizes:
                 tell(f"{name}: {size:,}")
                 grow(bench, ids[0], now, size)
+                fill.settle(bench)
                 yield Step(size, self.measured(bench, ids, f"{name}-{size}"))
                 now = size
 
