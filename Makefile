@@ -19,7 +19,8 @@ unexport PYTHONDONTWRITEBYTECODE
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .PHONY: help demo test test-servers check deep lint format check-migrations crashpoints wheel \
-  check-wheel bench bench-report bench-gdpr bench-growth bench-publish bench-dedicated \
+  check-wheel bench bench-report bench-gdpr bench-growth bench-pressure \
+  bench-cost bench-publish bench-dedicated \
   bench-keyservice bench-people bench-screening bench-training \
   simulate mutants mutation fuzz \
   lateness docs reference changelog lock venv clean
@@ -96,16 +97,25 @@ build/peers/.installed: benchmarks/peers.txt
 	@build/peers/bin/$(PIP) install -qq --require-hashes --no-deps -r $<
 	@touch $@
 
-bench-report: venv ## Write the tables and charts of the pages from build/bench.json
+bench-report: venv ## Write the tables and charts of the pages from what was measured
 	@$(BIN)/python -m benchmarks.report $(ARGS)
 
 bench-gdpr: venv ## Run GDPRbench; ARGS="--records 100000 1000000": with both sizes of its paper
 	@$(BIN)/$(PIP) install -qq --require-hashes --no-deps -r benchmarks/requirements.txt
 	$(BIN)/python -m benchmarks.gdpr $(ARGS)
 
-bench-growth: venv ## Measure what requests cost while the catalog grows, for ten minutes
+# The sizes of the pages: ARGS="--records 5000000 --tenants 100000 --fences 10000 --days 400"; hours.
+bench-growth: venv ## Measure what requests cost while one thing after the other grows
 	@$(BIN)/$(PIP) install -qq --require-hashes --no-deps -r benchmarks/requirements.txt
 	$(BIN)/python -m benchmarks.growth $(ARGS)
+
+bench-pressure: venv ## Measure writes under pressure; ARGS="--backlog 100000": hours
+	@$(BIN)/$(PIP) install -qq --require-hashes --no-deps -r benchmarks/requirements.txt
+	$(BIN)/python -m benchmarks.pressure $(ARGS)
+
+bench-cost: venv ## Count what records ask of S3 and KMS in their life, and its price
+	@$(BIN)/$(PIP) install -qq --require-hashes --no-deps -r benchmarks/requirements.txt
+	$(BIN)/python -m benchmarks.bill $(ARGS)
 
 bench-people: venv ## Measure what the rules about people cost; ARGS="--directory DIR": on a real disk
 	$(BIN)/python benchmarks/people.py $(ARGS)

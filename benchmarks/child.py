@@ -3,23 +3,25 @@
 The first line of stdin has its settings, each further one something to do.
 """
 
+import io
 import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks import ours
+from benchmarks import offering, ours, probe
 from benchmarks.cost import freeze, peak, reset_peak
 from benchmarks.setting import CHAT, HOME, TENANT, Place, bodies_of
-from storage.bootstrap import open_homes
+from storage.bootstrap import open_homes, worker_of
 from storage.client.homes import Homes
 from storage.client.store import Store
 from storage.client.tenant import Tenant
+from storage.logs import make_logger
 from storage.model import Purpose
 from storage.settings import Settings
 
@@ -49,8 +51,10 @@ class Child:
     def end(self) -> None:
         """Let it end."""
         assert self._process.stdin is not None
+        assert self._process.stdout is not None
         self._process.stdin.close()
         self._process.wait(60)
+        self._process.stdout.close()
 
 
 @contextmanager
@@ -115,29 +119,30 @@ def read_many(tenant: Tenant, ids: Sequence[str], threads: int) -> None:
             pass
 
 
+def put_many(tenant: Tenant, count: int) -> list[str]:
+    """Write in bulk. Return some of the ids."""
+    return [str(one) for one in ours.put_many(tenant, bodies_of(count))][:1000]
+
+
 def do(homes: Homes, store: Store, order: dict[str, Any]) -> dict[str, Any]:
     """Do one thing."""
     tenant, bodies = store.tenant(TENANT), bodies_of(order.get("count", 0))
+    ways: dict[str, Callable[[], object]] = {
+        "put_many": lambda: put_many(tenant, order["count"]),
+        "async": lambda: ours.put_async(homes, [TENANT], bodies),
+        "threads": lambda: ours.put_from_threads(tenant, bodies),
+        "get": lambda: read_many(tenant, order["ids"], 16),
+        "put_file": lambda: put_file(tenant, order),
+        "read_file": lambda: read_file(tenant, order["id"]),
+        "list": lambda: len(tenant.list(subject="user-7", limit=1000)),
+        "ready": lambda: probe.ready(tenant, order["probe"]),
+        "probe": lambda: probe.took(tenant, order["probe"]),
+        "offer": lambda: offering.offer(homes, order["rate"], order["seconds"]).shown(),
+        "work": lambda: worker_of(homes, make_logger(io.StringIO())).run_once(),
+    }
     reset_peak()
     began, used = time.perf_counter(), time.process_time()
-    found: object = None
-    match str(order["do"]):
-        case "put_many":
-            found = [str(one) for one in ours.put_many(tenant, bodies)][:1000]
-        case "async":
-            ours.put_async(homes, [TENANT], bodies)
-        case "threads":
-            ours.put_from_threads(tenant, bodies)
-        case "get":
-            read_many(tenant, order["ids"], 16)
-        case "put_file":
-            found = put_file(tenant, order)
-        case "read_file":
-            found = read_file(tenant, order["id"])
-        case "list":
-            found = len(tenant.list(subject="user-7", limit=1000))
-        case other:
-            raise ValueError(other)
+    found = ways[order["do"]]()
     seconds, cpu = time.perf_counter() - began, time.process_time() - used
     return {"found": found, "seconds": seconds, "cpu": cpu, "peak": peak()}
 

@@ -30,6 +30,14 @@ def put_many(tenant: Tenant, bodies: Sequence[bytes]) -> list[RecordId]:
     return ids
 
 
+def of_subject(tenant: Tenant, subject: str, count: int) -> list[RecordId]:
+    """Store records about a subject, and return their ids in the order of time."""
+    records = (NewRecord(DataClass.PROMPT, b"x" * 64, subject=subject) for _ in range(count))
+    results = list(tenant.put_many(records))
+    ids = [one.id for one in results if isinstance(one, PutResult) and one.id is not None]
+    return sorted(ids, key=str)
+
+
 def put_from_threads(tenant: Tenant, bodies: Sequence[bytes], threads: int = THREADS) -> None:
     """From threads that wait for each record."""
     with ThreadPoolExecutor(threads) as pool:

@@ -1,33 +1,37 @@
-"""Write what build/bench.json says into the pages: tables, and charts. All else is by hand."""
+"""Write what the files in build/ say into the pages: tables, and charts. All else is by hand.
+
+What was not measured on this machine keeps its place on the page.
+"""
 
 import argparse
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from benchmarks import table
+from benchmarks import bill, growth, pressure, table
 from benchmarks.charts import Bar, chart
 from benchmarks.results import Report, Side, from_json
 from benchmarks.run import OUT
 
 PAGE, FRONT = Path("docs/performance.md"), Path("README.md")
 CHARTS = Path("docs/assets")
-_BEGIN, _END = "<!-- bench -->", "<!-- end of bench -->"
+GROWTH_PAGE, COST_PAGE = Path("docs/growth.md"), Path("docs/cost.md")
 _WRITES = ("writing 2 KiB", "peers, writing 2 KiB")
 
 
-def between(page: str, lines: Iterable[str]) -> str:
-    """Return the page with other lines between the two marks. Raises ValueError without them."""
-    before, begin, rest = page.partition(_BEGIN)
-    _, end, after = rest.partition(_END)
+def between(page: str, lines: Iterable[str], mark: str = "bench") -> str:
+    """Return the page with other lines between two marks. Raises ValueError without them."""
+    first, last = f"<!-- {mark} -->", f"<!-- end of {mark} -->"
+    before, begin, rest = page.partition(first)
+    _, end, after = rest.partition(last)
     if not begin or not end:
-        raise ValueError(f"the page has no {_BEGIN} or no {_END}")
-    return f"{before}{_BEGIN}\n\n" + "\n".join(lines) + f"\n\n{_END}{after}"
+        raise ValueError(f"the page has no {first} or no {last}")
+    return f"{before}{first}\n\n" + "\n".join(lines) + f"\n\n{last}{after}"
 
 
-def measured_on(report: Report) -> Iterator[str]:
+def measured_on(about: Mapping[str, Any]) -> Iterator[str]:
     """Yield what the numbers were measured on."""
-    about = report.about
     packages = ", ".join(f"{name} {number}" for name, number in about["packages"].items())
     yield (
         f"Measured {about['when'][:10]} at {about['commit']}: {about['cores']} cores "
@@ -125,17 +129,49 @@ def _rate(side: Side) -> str:
     return f"{side.rate:,.0f}{buffered}"
 
 
+def _bench(found: dict[str, Any]) -> None:
+    report = from_json(found)
+    lines = [*measured_on(report.about), *table.markdown(report), *table.budget_markdown(report)]
+    PAGE.write_text(between(PAGE.read_text(), lines))
+    FRONT.write_text(between(FRONT.read_text(), front(report)))
+    for name, text in drawn(report):
+        (CHARTS / name).write_text(text)
+
+
+def _growth(found: dict[str, Any]) -> None:
+    grown = growth.from_json(found["dimensions"])
+    lines = [*measured_on(found["about"]), *growth.markdown(grown)]
+    GROWTH_PAGE.write_text(between(GROWTH_PAGE.read_text(), lines, "growth"))
+    for name, text in growth.drawn(grown):
+        (CHARTS / name).write_text(text)
+
+
+def _pressure(found: dict[str, Any]) -> None:
+    report = from_json(found)
+    lines = [*measured_on(report.about), *table.figures_markdown(report)]
+    GROWTH_PAGE.write_text(between(GROWTH_PAGE.read_text(), lines, "pressure"))
+
+
+def _cost(found: dict[str, Any]) -> None:
+    COST_PAGE.write_text(between(COST_PAGE.read_text(), bill.markdown(found), "cost"))
+
+
 def main() -> None:
     """Write the pages and the charts."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--of", type=Path, default=OUT)
     given = parser.parse_args()
-    report = from_json(json.loads(given.of.read_text()))
-    lines = [*measured_on(report), *table.markdown(report), *table.budget_markdown(report)]
-    PAGE.write_text(between(PAGE.read_text(), lines))
-    FRONT.write_text(between(FRONT.read_text(), front(report)))
-    for name, text in drawn(report):
-        (CHARTS / name).write_text(text)
+    parts = {
+        given.of: _bench,
+        growth.OUT: _growth,
+        pressure.OUT: _pressure,
+        bill.OUT: _cost,
+    }
+    for file, write in parts.items():
+        if file.exists():
+            write(json.loads(file.read_text()))
+        else:
+            print(f"{file} is not there: its part of the pages stays as it is")
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ class Goal:
 
 @dataclass(frozen=True)
 class Figure:
-    """One number: a sample of each round. ``unit``: x, us, ms or MiB."""
+    """One number: a sample of each round. ``unit``: x, us, ms, s or MiB."""
 
     name: str
     unit: str

@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -22,16 +22,19 @@ from storage.bootstrap import open_homes
 from storage.client.homes import Homes
 from storage.client.store import Store
 from storage.clock import CatalogClock
+from storage.crypto.kms import KmsKey
 from storage.dependencies import Dependencies
+from storage.initialize import init
 from storage.model import Actor, ActorKind, Dpa, TenantSpec
 from storage.region import Limits
-from storage.settings import Settings
+from storage.settings import Settings, region_settings, topology_of
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
 HOME = "eu-central-1"
 COMPANIES = {"eu-a": "lindenhost", "eu-b": "meerspeicher"}
+_REPLICAS = "replicas = 2\nrequired = 1\n"  # of the example
 SIZE = 2048
 TENANT = "acme"
 CHAT = Actor("chat", ActorKind.CUSTOMER, employer="acme", location="EU")
@@ -109,14 +112,25 @@ def new_directory(parent: Path) -> Iterator[Path]:
 
 @contextmanager
 def opened(
-    directory: Path, server: Weed, name: str, *, on_s3: bool = True, limits: Limits | None = None
+    directory: Path,
+    server: Weed,
+    name: str,
+    *,
+    on_s3: bool = True,
+    limits: Limits | None = None,
+    companies: Mapping[str, str] = COMPANIES,
+    replicas: int = 2,
+    kms: KmsKey | None = None,
 ) -> Iterator[Bench]:
-    """Open a store with one tenant in a new directory."""
-    place = made(directory / name, server, name, on_s3=on_s3)
+    """Open a store with one tenant in a new directory. ``kms``: what wraps its day keys."""
+    place = made(directory / name, server, name, companies if on_s3 else {}, replicas)
     url, leave = embedded.start(place.home / "postgres")
     needs = Dependencies(clock=LaterClock, limits=limits or Limits())
     try:
-        with open_homes(place.settings(), dependencies=needs) as homes, Store(homes) as store:
+        with (
+            open_homes(wrapped_by(kms, place), dependencies=needs) as homes,
+            Store(homes) as store,
+        ):
             ensure(store, TENANT)
             with psycopg.connect(url) as link:
                 link.execute(_PLAIN)
@@ -125,6 +139,17 @@ def opened(
             yield Bench(place, homes, store, url, meter_of(place), region_clock)
     finally:
         leave()
+
+
+def wrapped_by(kms: KmsKey | None, place: Place) -> Settings:
+    """Return the settings of a process: with a KMS key, if there is one, those of a service."""
+    settings = place.settings()
+    if kms is None:
+        return settings
+    init(settings)
+    with region_settings(settings, topology_of(settings)) as own:
+        region = own[HOME].model_copy(update={"kms": kms})
+        return settings.model_copy(update={"regions": {HOME: region}})
 
 
 def meter_of(place: Place) -> Meter:
@@ -136,8 +161,12 @@ def meter_of(place: Place) -> Meter:
 def ensure(store: Store, *tenants: str) -> None:
     """Make tenants with an agreement."""
     for tenant in tenants:
-        signed = [Dpa(signed=date(2026, 1, 5))]
-        store.admin.tenants.ensure(TenantSpec(tenant, "acme", HOME, "EU", agreements=signed))
+        store.admin.tenants.ensure(spec_of(tenant))
+
+
+def spec_of(tenant: str) -> TenantSpec:
+    """Return a tenant with an agreement."""
+    return TenantSpec(tenant, "acme", HOME, "EU", agreements=[Dpa(signed=date(2026, 1, 5))])
 
 
 def bodies_of(count: int, size: int = SIZE) -> list[bytes]:
@@ -158,27 +187,33 @@ def client_of(server: Weed, connections: int) -> "S3Client":
     )
 
 
-def made(directory: Path, server: Weed, name: str, *, on_s3: bool) -> Place:
-    """Make the topology, whose region at home has two buckets or two directories."""
+def made(
+    directory: Path, server: Weed, name: str, companies: Mapping[str, str], replicas: int
+) -> Place:
+    """Make the topology, whose region at home has a bucket of each company, or two directories."""
     directory.mkdir(parents=True)
     topology = Path(shutil.copytree(Path(regions.__file__).parent / "data", directory / "topology"))
-    buckets = {backend: f"{name}-{backend}" for backend in COMPANIES} if on_s3 else {}
+    buckets = {backend: f"{name}-{backend}" for backend in companies}
     if buckets:
         file = topology / "regions" / f"{HOME}.toml"
         head = file.read_text().partition("[[backends]]")[0]
-        file.write_text(head + "".join(_entry(*one, server) for one in buckets.items()))
+        assert _REPLICAS in head
+        head = head.replace(_REPLICAS, f"replicas = {replicas}\nrequired = {replicas}\n")
+        entries = (_entry(b, bucket, companies[b], server) for b, bucket in buckets.items())
+        file.write_text(head + "".join(entries))
     s3 = client_of(server, 1)
     for bucket in buckets.values():
         s3.create_bucket(Bucket=bucket)
+    s3.close()
     return Place(directory / "home", topology, server, buckets)
 
 
-def _entry(backend: str, bucket: str, server: Weed) -> str:
+def _entry(backend: str, bucket: str, company: str, server: Weed) -> str:
     return f"""
 [[backends]]
 name = "{backend}"
 kind = "s3"
-sub_processor = "{COMPANIES[backend]}"
+sub_processor = "{company}"
 bucket = "{bucket}"
 aws_region = "{REGION}"
 endpoint_url = "{server.url}"

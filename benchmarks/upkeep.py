@@ -25,7 +25,7 @@ from storage.client.store import Store
 from storage.client.tenant import Tenant
 from storage.dependencies import Dependencies
 from storage.logs import make_logger
-from storage.model import DataClass, HoldSpec, NewRecord, PutResult, Reason, RecordId, Scope
+from storage.model import DataClass, HoldSpec, NewRecord, PutResult, Reason, Scope
 from storage.region import Limits
 from storage.settings import region_settings, topology_of
 from storage.testing.harness import take_any_time
@@ -43,8 +43,8 @@ def lists(bench: Bench, sizes: Sizes) -> Row:
     """List a subject that has a page of records, and one that has many pages."""
     ensure(bench.store, "lister")
     tenant = bench.store.tenant("lister")
-    few = of_subject(tenant, "few", _PAGE)
-    many = of_subject(tenant, "many", _PAGE + sizes.grown)
+    few = ours.of_subject(tenant, "few", _PAGE)
+    many = ours.of_subject(tenant, "many", _PAGE + sizes.grown)
     assert len(few) == _PAGE
     ways: dict[str, Callable[[], object]] = {
         "few": partial(tenant.list, subject="few", limit=_PAGE),
@@ -76,14 +76,6 @@ def lists(bench: Bench, sizes: Sizes) -> Row:
 def _often(work: Callable[[], object], times: int) -> None:
     for _ in range(times):
         work()
-
-
-def of_subject(tenant: Tenant, subject: str, count: int) -> list[RecordId]:
-    """Store records about a subject, and return their ids in the order of time."""
-    records = (NewRecord(DataClass.PROMPT, b"x" * 64, subject=subject) for _ in range(count))
-    results = list(tenant.put_many(records))
-    ids = [one.id for one in results if isinstance(one, PutResult) and one.id is not None]
-    return sorted(ids, key=str)
 
 
 def fences(bench: Bench, sizes: Sizes) -> Row:
@@ -130,7 +122,7 @@ def expiries(bench: Bench, sizes: Sizes, *, held: bool = False) -> Row:
         bench.store.admin.holds.place(_hold())
     bases = [_deleted(bench, sizes)]
     bench.clock.later += _LATER
-    own = bench.meter.measure(lambda: _expire(bench), count)
+    own = bench.meter.measure(lambda: expire(bench), count)
     bases.append(_deleted(bench, sizes))
     base = min(bases, key=lambda cost: cost.seconds)
     return Row(
@@ -165,7 +157,7 @@ def _hold() -> HoldSpec:
     )
 
 
-def _expire(bench: Bench) -> None:
+def expire(bench: Bench) -> None:
     """Run a worker until the days that are over are gone: what is held was moved then.
 
     Where it waits for a moment, that moment comes at once.

@@ -52,7 +52,7 @@ def weed(directory: Path) -> Iterator[Weed]:
     command = [
         *(program, f"-logdir={directory}", "server", f"-dir={directory}", "-ip=127.0.0.1"),
         *("-ip.bind=127.0.0.1", "-master.telemetry=false", "-master.volumeSizeLimitMB=1024"),
-        *("-volume.max=100", "-s3", f"-s3.config={keys}", "-s3.port.iceberg=0"),
+        *("-volume.max=300", "-s3", f"-s3.config={keys}", "-s3.port.iceberg=0"),
         *("-s3.port.lance=0", *inner),
     ]
     with (directory / "log").open("wb") as log:

@@ -1,12 +1,15 @@
 """What a benchmark says of its numbers. The numbers themselves are no test."""
 
 import json
+from dataclasses import asdict, replace
 from xml.etree import ElementTree as ET
 
 import pytest
 
-from benchmarks import table
-from benchmarks.charts import LEFT, RIGHT, WIDTH, Bar, chart
+from benchmarks import bill, growth, prices, table
+from benchmarks.charts import LEFT, RIGHT, WIDTH, Bar, chart, lines
+from benchmarks.counter import kind_of
+from benchmarks.probe import KINDS, Sample
 from benchmarks.report import between, drawn, measured_on
 from benchmarks.results import (
     Cost,
@@ -119,8 +122,8 @@ def test_a_page_keeps_what_is_written_by_hand() -> None:
 def test_a_quick_run_says_so_on_the_page() -> None:
     """Numbers of a few rounds are not taken for those of a whole run."""
     quick = Report({**ABOUT, "quick": True}, ())
-    assert "quick run" in "\n".join(measured_on(quick))
-    assert "quick run" not in "\n".join(measured_on(report()))
+    assert "quick run" in "\n".join(measured_on(quick.about))
+    assert "quick run" not in "\n".join(measured_on(report().about))
 
 
 def test_every_chart_is_xml_and_no_bar_leaves_it() -> None:
@@ -141,3 +144,103 @@ def test_bars_are_as_long_as_their_values() -> None:
     widths = [float(bar.get("width", "")) for bar in bars]
     room = WIDTH - LEFT - RIGHT
     assert widths == pytest.approx([room / 2, room / 2, room / 4], abs=0.1)
+
+
+def grown(times: float) -> growth.Dimension:
+    """Return what costs so many times as much at the end as at first."""
+    steps = [
+        growth.Step(size, {kind: [Sample(cost, 0.1, 0.2)] * 3 for kind in KINDS})
+        for size, cost in ((10, COST), (1000, replace(COST, ours=COST.ours * times)))
+    ]
+    return growth.Dimension("records", steps)
+
+
+def test_what_grows_is_named_and_what_is_flat_is_not() -> None:
+    """Of 120 us, 100 are ours: 1.3 times that is reached at 1.36 times ours."""
+    assert all("flat: yes" in line for line in growth.verdicts([grown(1.35)]))
+    assert all("flat: no" in line for line in growth.verdicts([grown(1.37)]))
+    assert "**1.31x**" in "\n".join(growth.markdown([grown(1.37)]))
+
+
+def test_what_is_written_to_each_replica_may_grow_with_them() -> None:
+    """Five replicas are five times the bytes; a read takes one of them."""
+    replicas = replace(grown(5), name="replicas")
+    assert [kind for kind in KINDS if replicas.goal(kind) is None] == ["put_many", "erase"]
+
+
+def test_growth_can_be_read_again() -> None:
+    """The page and the charts are made from the file, later."""
+    first = [grown(2)]
+    assert growth.from_json(json.loads(json.dumps([asdict(one) for one in first]))) == first
+
+
+@pytest.mark.parametrize(("most", "first"), [(200_000, 5_000), (20, 10), (50, 50), (3, 10)])
+def test_steps_end_where_they_should(most: int, first: int) -> None:
+    """And each is more than the one before: nothing is measured twice."""
+    steps = growth.steps_to(most, first)
+    assert steps[-1] == most
+    assert steps == sorted(set(steps))
+
+
+def test_a_chart_of_lines_has_each_line_within_it() -> None:
+    """The higher the value, the higher the point; names are escaped."""
+    text = lines("a & b", ["1", "10"], {"get": [1.0, 3.0], "list": [1.0, 0.5]})
+    found = ET.fromstring(text)  # noqa: S314 - made here
+    first, second = found.findall("{*}polyline")
+    (_, at_one), (right, at_three) = _points(first.get("points", ""))
+    (_, also_at_one), (_, at_half) = _points(second.get("points", ""))
+    assert at_three < at_one == also_at_one < at_half < float(found.get("height", ""))
+    assert right < WIDTH
+
+
+def _points(text: str) -> list[tuple[float, float]]:
+    pairs = (one.split(",") for one in text.split())
+    return [(float(x), float(y)) for x, y in pairs]
+
+
+@pytest.mark.parametrize(
+    ("method", "query", "kind"),
+    [
+        ("PUT", {}, "PUT"),
+        ("PUT", {"partNumber": "1", "uploadId": "u"}, "PUT"),
+        ("POST", {"uploads": ""}, "PUT"),
+        ("POST", {"delete": ""}, "DELETE"),
+        ("DELETE", {"uploadId": "u"}, "DELETE"),
+        ("GET", {"list-type": "2"}, "LIST"),
+        ("GET", {"versions": ""}, "LIST"),
+        ("GET", {"uploads": ""}, "LIST"),
+        ("GET", {"versioning": ""}, "GET"),
+        ("HEAD", {}, "GET"),
+    ],
+)
+def test_a_request_is_charged_by_its_kind(method: str, query: dict[str, str], kind: str) -> None:
+    """A listing costs twelve times a GET, and a deletion nothing."""
+    assert kind_of(method, query) == kind
+    assert kind in prices.REQUESTS
+
+
+def test_a_bill_adds_what_was_counted() -> None:
+    """Scaled to a million records, and by replica where the goal is by replica."""
+    phases = [
+        bill.Phase(bill.WRITTEN, {"PUT": 98}, 440_000_000, 0, scale=5),
+        bill.Phase(bill.AT_ONCE, {"PUT": 110}, 440_000_000, 0, scale=5),
+        bill.Phase(bill.READ, {"GET": 100}, 0, 110_000, scale=10_000),
+        bill.Phase(bill.EXPIRED, {"LIST": 400, "DELETE": 100}, 0, 0, scale=5),
+        bill.Phase(bill.IDLE_DAY, {"GET": 10_000}, 0, 0),
+    ]
+    about = {"when": "2026-11-29", "commit": "c", "records": 200_000, "reads": 100, "replicas": 2}
+    found = {"about": about, "phases": [asdict(one) for one in phases]}
+    assert bill.puts(found, bill.WRITTEN) == 245
+    assert [line.rpartition(" ")[2] for line in bill.verdicts(found)] == ["yes", "no"]
+    assert bill.price_of(phases[0]) == pytest.approx(490 * 5 / 1e6)
+    assert bill.price_of(phases[2]) == pytest.approx(0.4)
+    assert bill.price_of(phases[3]) == pytest.approx(2000 * 5 / 1e6)
+    stored = 2.2 * prices.STORAGE * bill.KEPT / prices.MONTH
+    text = "\n".join(bill.markdown(found))
+    assert f"| together | {490 * 5 / 1e6 + 0.4 + 0.01 + stored:,.4f} |" in text
+
+
+def test_a_request_without_a_price_is_not_free() -> None:
+    """Else a new kind of request would never be on the bill."""
+    with pytest.raises(KeyError):
+        prices.of_requests({"COPY": 1})
