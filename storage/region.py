@@ -45,7 +45,7 @@ class Limits:
     pack_records: int = 4096
     packs: int = 16  # packs of different tenants that share two commits
     buffer: int = 64 * 1024 * 1024  # of records that wait to be flushed
-    linger: float = 0.25  # how long bulk writes wait for a pack to fill
+    linger: float = 0.5  # how long bulk writes wait for a pack to fill, while more may come
     gather: float = 0.005  # how long callers wait for those who were answered together
     own_pack: int = 256 * 1024  # a body of this size or more is a pack of its own
     body: int = 16 * 1024 * 1024  # the largest body; a file has no limit

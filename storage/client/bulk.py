@@ -56,18 +56,22 @@ class Window:
         new_id: Callable[[NewRecord], RecordId],
         own_pack: int,
         changed: Callable[[], None],
+        urge: Callable[[InTurn], None],
     ) -> None:
         """Write with ``submit``, which writes a body of ``own_pack`` bytes or more at once.
 
-        ``changed`` is called when a result says that the tenant's terms changed.
+        ``changed`` is called when a result says that the tenant's terms changed, ``urge`` when a
+        result is waited for.
         """
         self._submit = submit
         self._new_id = new_id
         self._own_pack = own_pack
         self._changed = changed
+        self._urge = urge
         self._waiter = Waiter()
         self._waiting: deque[InTurn] = deque()
         self._pending: dict[bytes, InTurn] = {}  # by the unique part of the id
+        self._latest: dict[int, InTurn] = {}  # of each lane: if it does not wait, none does
 
     def __len__(self) -> int:
         """Return how many writes are in progress."""
@@ -91,6 +95,13 @@ class Window:
         if self._waiting:
             self._waiting[0].when_done(notify)
 
+    def urge(self) -> None:
+        """Have what waits written now, unless the oldest result is known: nothing is added now."""
+        if self._waiting and not self.ready:
+            for answer in self._latest.values():
+                self._urge(answer)
+            self._latest.clear()
+
     def add(self, record: NewRecord) -> None:
         """Start to write a record. Waits for its parents if they are in another lane."""
         answer = InTurn(self._waiter)
@@ -100,10 +111,13 @@ class Window:
             answer.set_exception(error)
         if answer.id is not None:
             self._pending[answer.id.unique] = answer
+        if answer.lane is not None:
+            self._latest[id(answer.lane)] = answer
         self._waiting.append(answer)
 
     def take(self) -> Result:
         """Wait for the oldest result and return it."""
+        self.urge()
         answer = self._waiting.popleft()
         error, record_id = answer.exception(), answer.id
         if record_id is not None and self._pending.get(record_id.unique) is answer:
@@ -136,4 +150,5 @@ class Window:
             same = earlier.unique == record_id.unique
             overtakes = alone or earlier.day != record_id.day or same
             if pending is not None and overtakes:
+                self._urge(pending)
                 pending.exception()

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from datetime import date
+from functools import partial
 from typing import BinaryIO
 
 from regions.model import CONTENT_CLASSES
@@ -232,6 +233,7 @@ class Writes:
             self._id_of,
             served.region.limits.own_pack,
             self.forget_terms,
+            partial(served.writer.urge, self.id),
         )
 
     def _id_of(self, record: NewRecord) -> RecordId:
@@ -244,7 +246,7 @@ class Writes:
 
     def _submit_bulk(self, record: NewRecord, record_id: RecordId, answer: InTurn) -> InTurn:
         served, terms = self._homes.find(self.id)
-        return served.writer.put(terms, record, record_id, answer, bulk=True)
+        return served.writer.put(terms, record, record_id, answer)
 
     def _invalidate_if_changed(
         self, write: Callable[[Writer, TenantTerms, Pending], Pending]

@@ -4,10 +4,13 @@ import os
 from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
 from threading import Condition
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from storage.catalog.engine import check_process
 from storage.model import PutResult, RecordId
+
+if TYPE_CHECKING:
+    from storage.packs.sealed import LaneKey
 
 
 class Answer(Protocol):
@@ -79,11 +82,12 @@ class Waiter:
 class InTurn:
     """One of many answers for which the same caller waits: a fifth of what a ``Future`` costs."""
 
-    __slots__ = ("_answer", "_waiter", "id")
+    __slots__ = ("_answer", "_waiter", "id", "lane")
 
     def __init__(self, waiter: Waiter) -> None:
         self._waiter = waiter
         self.id: RecordId | None = None  # of what is written, once it is known
+        self.lane: LaneKey | None = None  # in which it waits
         self._answer: PutResult | BaseException | None = None
 
     def done(self) -> bool:

@@ -24,7 +24,7 @@ from storage.crypto.record import (
 from storage.errors import BodyTooLarge
 from storage.model import DataClass, NewRecord, PutResult, RecordId
 from storage.objects.keyring import KeyRing
-from storage.packs.answers import Answer
+from storage.packs.answers import Answer, InTurn
 from storage.packs.flush import write_packs
 from storage.packs.plans import Lane, Plans
 from storage.packs.queue import Lanes
@@ -84,21 +84,27 @@ class Writer:
         new: NewRecord,
         record_id: RecordId,
         answer: A,
-        *,
-        bulk: bool = False,
     ) -> A:
         """Queue a record. Refusals are raised at once; the answer gives the result.
 
-        Return what to wait for.
+        Return what to wait for. One that is ``InTurn`` is of a bulk write, which waits for a pack
+        to fill: see ``urge``.
         """
         record = self._begin(terms, new, record_id, answer)
         if record is not None and record.streamed:
             write_large(self._region, self._keys, record, [new.body])
         elif record is not None:
             self._seal(record, new.body)
-            wait = self._region.limits.wait
+            wait, bulk = self._region.limits.wait, isinstance(answer, InTurn)
+            if isinstance(answer, InTurn):
+                answer.lane = record.lane
             return cast(A, self._lanes.submit(record, bulk=bulk, wait=wait))
         return answer
+
+    def urge(self, tenant: str, answer: InTurn) -> None:
+        """Have a record of a bulk write flushed now: its caller waits for it, and adds nothing."""
+        if answer.lane is not None and answer.id is not None:
+            self._lanes.urge(answer.lane, (tenant, answer.id.unique))
 
     def queue(
         self,

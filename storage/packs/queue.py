@@ -1,11 +1,12 @@
 """Group commit: records of one lane share a pack, one PUT per backend and two commits.
 
 One flush of a lane is in flight at a time; records that arrive meanwhile fill its next pack. There
-is no timer: an idle lane makes no request. Bulk writes wait for a pack to fill. Callers that wait
-for each record are gathered: those who were just answered are about to come back, so the next flush
-waits a few milliseconds for as many, and one caller alone never waits. No thread waits while
-another lane is ready. Small packs of several tenants, each of a tenant's own lane, share the two
-commits, because a thousand such lanes would make two for every record.
+is no timer: an idle lane makes no request. Bulk writes wait for a pack to fill, until their caller
+adds nothing more and waits. Callers that wait for each record are gathered: those who were just
+answered are about to come back, so the next flush waits a few milliseconds for as many, and one
+caller alone never waits. No thread waits while another lane is ready. Small packs of several
+tenants, each of a tenant's own lane, share the two commits, because a thousand such lanes would
+make two for every record.
 """
 
 import threading
@@ -40,6 +41,7 @@ class _Lane:
     answered: int = 0  # callers of the flush that is in flight
     expected: int = 0  # callers to gather
     flushing: bool = False
+    urged: bool = False  # somebody waits for what is in it, and adds nothing
 
     def add(self, record: SealedRecord, *, bulk: bool) -> None:
         self.buffered += len(record.sealed)
@@ -67,7 +69,7 @@ class _Lane:
         self.buffered -= size
         self.answered = 0
         if not self.waiting:
-            self.answered, self.callers = self.callers, 0
+            self.answered, self.callers, self.urged = self.callers, 0, False
         return batch
 
     def clear(self) -> list[SealedRecord]:
@@ -119,6 +121,15 @@ class Lanes:
                 self._queue(lane)
         return record.answer
 
+    def urge(self, key: LaneKey, name: Name) -> None:
+        """Let a record of a bulk write wait no longer than others allow, if it still waits."""
+        with self._changed:
+            lane = self._lanes.get(key)
+            if lane is not None and name in lane.waiting:
+                lane.urged = True
+                if not lane.flushing:
+                    self._queue(lane)
+
     def close(self, until: float) -> None:
         """Refuse new records, and wait until all are resolved, or it is ``until`` (monotonic).
 
@@ -145,7 +156,7 @@ class Lanes:
         if key in self._ready:
             return
         full = lane.buffered >= limits.pack or len(lane.waiting) >= limits.pack_records
-        if full or lane.callers >= max(lane.expected, 1):
+        if full or lane.urged or lane.callers >= max(lane.expected, 1):
             self._filling.pop(key, None)
             self._gathering.pop(key, None)
             self._ready[key] = lane

@@ -1,6 +1,7 @@
 """Many puts of one event loop: each gets its own answer, whatever happens to the others."""
 
 import asyncio
+import time
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
@@ -8,6 +9,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from storage import AsyncBoundTenant, AsyncStore, DataClass, NewRecord, PutResult, RecordId
+from storage.client.tenant import BoundTenant
 from storage.errors import (
     BodyTooLarge,
     Busy,
@@ -19,6 +21,7 @@ from storage.errors import (
     TermsChanged,
     Unavailable,
 )
+from storage.packs.answers import Answer
 from storage.region import Limits
 from storage.testing import SERVICE, Domicile, Gate, wait_at
 from tests.support.async_helpers import PATIENCE, PROMPT, SERVE, block, run_async, wait_for
@@ -133,6 +136,31 @@ def test_a_cancelled_put_takes_no_answer_of_another(domicile: Domicile) -> None:
             assert cancelled or (isinstance(answer, PutResult) and answer.id == ids[n])
         again = await asyncio.gather(*begin(t, ids))
         assert [put.id for put in again] == ids
+
+    run_async(domicile, work)
+
+
+def test_the_time_to_wait_for_room_begins_with_the_call(
+    domicile: Domicile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not again when another put finds room: offered too much, nobody would ever be refused."""
+    began, queue = list[float](), BoundTenant.queue
+
+    def noted(
+        self: BoundTenant, record: NewRecord, answer: Answer, since: float, **how: bool
+    ) -> bool:
+        began.append(since)
+        return queue(self, record, answer, since, **how)
+
+    monkeypatch.setattr(BoundTenant, "queue", noted)
+
+    async def work(store: AsyncStore, t: AsyncBoundTenant) -> None:
+        puts = begin(t, await new_ids(t, 300))
+        await asyncio.sleep(0)
+        called = time.monotonic()
+        await asyncio.gather(*puts)
+        assert len(began) == 300
+        assert max(began) <= called
 
     run_async(domicile, work)
 

@@ -203,6 +203,51 @@ def test_callers_who_were_answered_together_are_flushed_together_again() -> None
         assert flushed.records == [1, 4, 4]
 
 
+def test_a_bulk_write_whose_caller_waits_is_flushed() -> None:
+    """The caller adds nothing while it waits, so the pack would not fill."""
+    flushed = Flushed()
+    with lanes(flushed, threads=1) as made:
+        one = record("t", shared=True)
+        answer = submit(made, one, bulk=True, wait=1)
+        made.urge(one.lane, one.name)
+        assert answer.result(10).stored
+
+
+def test_what_is_waited_for_during_a_flush_goes_with_the_next() -> None:
+    """It does not wait for its pack to fill then."""
+    flushed = Flushed()
+    with lanes(flushed, threads=1) as made:
+        first, second = record("t", shared=True), record("t", shared=True)
+        flushed.open.clear()
+        answers = [submit(made, first, bulk=True, wait=1)]
+        made.urge(first.lane, first.name)
+        assert flushed.begun.acquire(timeout=10)
+        answers.append(submit(made, second, bulk=True, wait=1))
+        made.urge(second.lane, second.name)
+        flushed.open.set()
+        assert all(answer.result(10).stored for answer in answers)
+
+
+def test_who_waits_for_what_is_being_written_hurries_no_one() -> None:
+    """Its record is on its way: the next pack goes on filling, with those of others."""
+    flushed = Flushed()
+    with lanes(flushed, threads=1, limits=Limits(linger=60.0, pack_records=3)) as made:
+        first = record("t", shared=True)
+        flushed.open.clear()
+        waited = submit(made, first, bulk=True, wait=1)
+        made.urge(first.lane, first.name)
+        assert flushed.begun.acquire(timeout=10)
+        rest = [submit(made, record("t", shared=True), bulk=True, wait=1) for _ in range(2)]
+        made.urge(first.lane, first.name)
+        flushed.open.set()
+        assert waited.result(10).stored
+        for _ in range(2):  # each after what was ready before it
+            assert submit(made, record("other"), bulk=False, wait=1).result(10).stored
+        rest.append(submit(made, record("t", shared=True), bulk=True, wait=1))
+        assert all(answer.result(10).stored for answer in rest)
+    assert flushed.records == [1, 1, 1, 3]
+
+
 def test_a_single_caller_does_not_wait() -> None:
     """After a flush of one caller, no others are expected."""
     flushed = Flushed()

@@ -74,7 +74,7 @@ class Puts:
                 one = self._next(queue)
                 if one is None:
                     return
-                if not queue.submit(one):
+                if not one.submit():
                     self._send_alone(one)
                 queue.current = None
             with suppress(InvalidRequest):  # closed: this call goes on
@@ -86,7 +86,7 @@ class Puts:
 
         def send() -> None:
             if not one.told.cancelled():
-                one.submit(one.since, alone=True)
+                one.submit(alone=True)
 
         def ended(call: Future[None]) -> None:
             if (error := call.exception()) is not None:
@@ -121,52 +121,36 @@ class Puts:
 
 @dataclass(slots=True, eq=False)
 class _Queue:
-    """What waits for the thread of a tenant, and what it submits now.
-
-    ``moved``: when the thread began, or a put last found room (monotonic).
-    """
+    """What waits for the thread of a tenant, and what it submits now."""
 
     tenant: str
     waiting: "deque[_Put]" = field(default_factory=deque)
     current: "_Put | None" = None
-    moved: float = 0.0
-
-    def submit(self, one: "_Put") -> bool:
-        """Submit a put. All waiting puts share one time limit for room in the buffer."""
-        self.moved = self.moved or monotonic()
-        queued = one.submit(max(one.since, self.moved))
-        if not one.failed:
-            self.moved = monotonic()
-        return queued
 
 
 class _Put:
     """A put on its way, and its answer."""
 
-    __slots__ = ("_answer", "_bell", "_context", "_new", "since", "told", "writes")
+    __slots__ = ("_answer", "_bell", "_context", "_new", "_since", "told", "writes")
 
     def __init__(self, writes: Writes, new: NewRecord, bell: "_Bell") -> None:
         self.writes, self._new, self._bell = writes, new, bell
         self._context: Context = copy_context()
         self.told = bell.loop.create_future()
-        self.since = monotonic()
+        self._since = monotonic()
         self._answer: PutResult | BaseException | None = None
 
-    def submit(self, since: float, *, alone: bool = False) -> bool:
+    def submit(self, *, alone: bool = False) -> bool:
         """Submit the record in its caller's context. False: nothing was done, it has to be alone.
 
-        ``since``: it has waited for room from then on. An error is its answer.
+        It waits for room in the buffer as if it had begun to when it was called. An error is its
+        answer.
         """
         try:
-            return self._context.run(self.writes.queue, self._new, self, since, alone=alone)
+            return self._context.run(self.writes.queue, self._new, self, self._since, alone=alone)
         except BaseException as error:  # noqa: BLE001 - its caller gets it
             self.fail(error)
             return True
-
-    @property
-    def failed(self) -> bool:
-        """Whether the answer is an error."""
-        return isinstance(self._answer, BaseException)
 
     def fail(self, error: BaseException) -> None:
         """Answer, unless an answer was given."""

@@ -139,8 +139,9 @@ class AsyncTenant:
                 elif ahead.arrived and window.room:
                     await self._threads.write(_add, window, ahead.take(window.room))
                 else:
-                    if window:
-                        window.when_ready(watch)
+                    if ahead.over or not window.room:
+                        window.urge()
+                    window.when_ready(watch)
                     await changed.wait()
             ahead.check()
         finally:

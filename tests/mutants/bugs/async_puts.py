@@ -57,8 +57,8 @@ BUGS = (
     bug(
         "each put waits for room after the one before it",
         FILE,
-        "one.submit(max(one.since, self.moved))",
-        "one.submit(monotonic())",
+        "self._new, self, self._since, alone=alone)",
+        "self._new, self, monotonic(), alone=alone)",
         PUTS,
     ),
     bug(
@@ -80,8 +80,8 @@ BUGS = (
     bug(
         "a put of an event loop runs in no caller's context",
         FILE,
-        "self._context.run(self.writes.queue, self._new, self, since, alone=alone)",
-        "self.writes.queue(self._new, self, since, alone=alone)",
+        "self._context.run(self.writes.queue, self._new, self, self._since, alone=alone)",
+        "self.writes.queue(self._new, self, self._since, alone=alone)",
         PUTS,
     ),
     bug(

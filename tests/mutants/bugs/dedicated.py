@@ -6,6 +6,7 @@ DEDICATED = "tests/integration/test_dedicated.py"
 POLICY = "tests/unit/test_dedicated.py"
 COMMITS = "tests/integration/test_shared_commits.py"
 LANES = "tests/unit/test_lanes.py"
+BULK_WAITS = "tests/integration/test_bulk_waits.py"
 
 BUGS = (
     bug(
@@ -182,6 +183,55 @@ BUGS = (
         " or self._under_way[lane.key.place] < _TOGETHER\n",
         " or True\n",
         LANES,
+    ),
+    bug(
+        "what a caller waits for hurries the packs of others",
+        "packs/queue.py",
+        "            if lane is not None and name in lane.waiting:\n",
+        "            if lane is not None:\n",
+        LANES,
+    ),
+    bug(
+        "what is waited for during a flush is forgotten",
+        "packs/queue.py",
+        "                lane.urged = True\n                if not lane.flushing:\n",
+        "                if not lane.flushing:\n                    lane.urged = True\n",
+        LANES,
+    ),
+    bug(
+        "who waited once hurries all later packs",
+        "packs/queue.py",
+        "            self.answered, self.callers, self.urged = self.callers, 0, False\n",
+        "            self.answered, self.callers = self.callers, 0\n",
+        LANES,
+    ),
+    bug(
+        "a bulk write waits for its pack at its end",
+        "client/bulk.py",
+        "        self.urge()\n        answer = self._waiting.popleft()\n",
+        "        answer = self._waiting.popleft()\n",
+        BULK_WAITS,
+    ),
+    bug(
+        "a bulk write hurries one of its lanes",
+        "client/bulk.py",
+        "            for answer in self._latest.values():\n                self._urge(answer)\n",
+        "            self._urge(self._waiting[0])\n",
+        BULK_WAITS,
+    ),
+    bug(
+        "a parent waits for its pack to fill",
+        "client/bulk.py",
+        "                self._urge(pending)\n",
+        "",
+        BULK_WAITS,
+    ),
+    bug(
+        "an event loop waits for the pack at the end of a source",
+        "client/aio/tenant.py",
+        "                    if ahead.over or not window.room:\n",
+        "                    if not window.room:\n",
+        BULK_WAITS,
     ),
     bug(
         "a bulk write waits until its pack is full",

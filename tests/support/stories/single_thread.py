@@ -51,7 +51,7 @@ class Awaited(Future[PutResult]):
     def __init__(self, inner: Answer, later: Later) -> None:
         super().__init__()
         self._inner, self._later = inner, later
-        self.id = getattr(inner, "id", None)  # as of one that is given in turn
+        self.id, self.lane = getattr(inner, "id", None), getattr(inner, "lane", None)  # in turn
 
     def done(self) -> bool:
         return self._inner.done()

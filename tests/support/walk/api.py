@@ -234,6 +234,7 @@ def _writes(world: World) -> Some:
         "Window.__len__": [Given()],
         "Window.add": [Given(again)],
         "Window.take": [Given()],
+        "Window.urge": [Given()],
         "Window.when_ready": [Given(lambda: None)],
         "Capture.end": [Given(incomplete=False)],
         "Capture.fail": [Given(ended, None, refused=Erased), Given(ended, ValueError())],
