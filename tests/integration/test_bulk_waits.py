@@ -1,6 +1,7 @@
 """Bulk writes wait for their packs to fill, but not once their caller has nothing to add."""
 
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -8,8 +9,9 @@ from storage.client.aio.store import AsyncStore
 from storage.client.aio.tenant import AsyncBoundTenant
 from storage.model import DataClass, NewRecord, PutResult
 from storage.region import Limits
-from storage.testing import Domicile
+from storage.testing import Domicile, Gate
 from tests.support.async_helpers import run_async
+from tests.support.inspect.stored import home, pack_ids, wait_until
 
 pytestmark = pytest.mark.one_region
 
@@ -33,6 +35,23 @@ def test_so_are_those_of_other_lanes(domicile: Domicile) -> None:
     records = [NewRecord(PROMPT, b"%d" % n, keep_days=n) for n in (5, 9, 5, 20)]
     results = list(domicile.tenant().put_many(records))
     assert [type(result) for result in results] == [PutResult] * 4
+
+
+def test_lanes_do_not_wait_for_each_other(domicile: Domicile) -> None:
+    """A backend that is slow with the pack of one day does not keep that of another from it."""
+    t = domicile.tenant()
+    list(t.put_many(NewRecord(PROMPT, b"makes the keys", keep_days=n) for n in (5, 9)))
+    before, gate = len(pack_ids(home(domicile))), Gate()
+    for name in ("eu-a", "eu-b"):
+        domicile.backends[name].gates["put"] = gate
+    with ThreadPoolExecutor(1) as aside:
+        records = [NewRecord(PROMPT, b"%d" % n, keep_days=n) for n in (5, 9)]
+        results = aside.submit(lambda: list(t.put_many(records)))
+        try:
+            wait_until(lambda: len(pack_ids(home(domicile))) == before + 2)
+        finally:
+            gate.open.set()
+    assert [type(result) for result in results.result()] == [PutResult] * 2
 
 
 def test_so_is_a_parent_that_another_record_waits_for(domicile: Domicile) -> None:
