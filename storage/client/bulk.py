@@ -8,7 +8,7 @@ from storage.errors import DomicileError, InvalidRequest, TermsChanged
 from storage.model import NewRecord, PutFailure, PutResult, RecordId
 from storage.packs.answers import InTurn, Waiter
 
-WINDOW = 4096  # records that may be in progress
+WINDOW = 8192  # records that may be in progress: a pack on its way, and one that fills
 
 Result = PutResult | PutFailure
 

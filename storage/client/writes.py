@@ -142,7 +142,7 @@ class Writes:
     def put_many(self, records: Iterable[NewRecord]) -> Iterator[PutResult | PutFailure]:
         """Store many records in bounded memory. Yield one result per record, in order.
 
-        Reads at most 4096 records ahead of the result it yields. A record that fails yields a
+        Reads at most 8192 records ahead of the result it yields. A record that fails yields a
         PutFailure and does not stop the others. If ``records`` raises, the results of the records
         before are yielded first. Every record that was read is written, even if the caller stops
         iterating.

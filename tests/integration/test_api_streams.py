@@ -151,7 +151,7 @@ def test_a_large_answer_to_a_small_prompt_of_the_same_batch(domicile: Domicile) 
 
 
 def test_many_are_taken_one_window_ahead(domicile: Domicile) -> None:
-    """An endless source is read at most 4096 records ahead of the results."""
+    """An endless source is read at most 8192 records ahead of the results."""
     t = domicile.tenant()
     taken = 0
 
@@ -163,7 +163,7 @@ def test_many_are_taken_one_window_ahead(domicile: Domicile) -> None:
 
     results = t.put_many(endless())
     assert taken == 0
-    for given in range(6000):
+    for given in range(9000):
         assert isinstance(next(results), PutResult)
-        assert taken - given <= 4096
+        assert taken - given <= 8192
     results.close()  # type: ignore[attr-defined]
