@@ -58,6 +58,14 @@ def test_a_listing_of_what_was_asked_for_is_believed(body: bytes) -> None:
             listing(VERSION.replace("<Key>", f"<{name}>x</{name}><Key>"))
             for name in ("Key", "VersionId", "IsLatest", "Size")
         ),
+        *(
+            listing(VERSION.replace(f"</{name}>", f"<x/>1</{name}>"))  # its text ends earlier
+            for name in ("Key", "VersionId", "IsLatest", "Size")
+        ),
+        listing("<NextKeyMarker>k<x/>1</NextKeyMarker>", truncated="true"),
+        listing("<CommonPrefixes><Prefix>k/</Prefix></CommonPrefixes>"),  # nobody asked for groups
+        listing("<Contents><Key>k</Key><Size>1</Size></Contents>"),
+        listing(f"<Versions>{VERSION}</Versions>"),
         listing(VERSION.replace("true", "maybe")),
         listing(VERSION.replace("<Size>1", "<Size>-1")),
         listing(VERSION.replace("<Size>1", "<Size>" + "9" * 400)),

@@ -46,6 +46,20 @@ BUGS: tuple[Bug, ...] = (
         RESPONSES,
     ),
     bug(
+        "a listing may group its keys",
+        "backends/s3/pages.py",
+        "        elif len(child):",
+        "        elif False:",
+        RESPONSES,
+    ),
+    bug(
+        "a key may be a part of its element",
+        "backends/s3/pages.py",
+        '"" if len(x) else x.text or ""',
+        'x.text or ""',
+        RESPONSES,
+    ),
+    bug(
         "an entry may have two keys",
         "backends/s3/pages.py",
         "        if any(names.count(name) > 1 for name in wanted):",
