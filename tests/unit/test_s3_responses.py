@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -11,7 +11,17 @@ from storage.backends.s3.pages import VERSIONS, read
 from storage.backends.s3.responses import InvalidResponse, check_response
 from storage.errors import BackendError, BackendTimeout, BackendUnavailable
 from storage.testing.s3 import Answer, LoopbackServer, Request
-from tests.support.backends.s3 import BUCKET, KEY, at_home, backend_at, nothing, page, uploading
+from tests.support.backends.s3 import (
+    BUCKET,
+    KEY,
+    at_home,
+    backend_at,
+    nothing,
+    page,
+    put,
+    upload,
+    uploading,
+)
 
 VERSION = (
     "<Version><Key>k</Key><VersionId>v</VersionId><IsLatest>true</IsLatest><Size>1</Size></Version>"
@@ -268,3 +278,39 @@ def test_an_upload_without_an_id_is_unknown(server: LoopbackServer, backend: S3B
 
     with pytest.raises(BackendTimeout):
         backend.upload(KEY, timeout=5).write(bytes(9 * 1024 * 1024))
+
+
+EARLY = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+FAILED = b"HTTP/1.1 503 -\r\nContent-Length: 0\r\n\r\n"
+
+
+@pytest.mark.parametrize("answer", [Answer(202), Answer(raw=[EARLY + FAILED])], ids=["202", "103"])
+@pytest.mark.parametrize("write", [(put, "PUT"), (upload, "POST")], ids=["put", "upload"])
+def test_a_write_that_is_not_done_yet_is_unknown(
+    server: LoopbackServer,
+    backend: S3Backend,
+    write: tuple[Callable[[S3Backend], None], str],
+    answer: Answer,
+) -> None:
+    """A proxy may send a response before the final one, or accept what it is going to do."""
+    call, method = write
+
+    def last(request: Request) -> Answer:
+        if request.method == method and "uploads" not in request.query:
+            return answer
+        return uploading(request)
+
+    server.answer = at_home(last)
+
+    with pytest.raises(BackendTimeout):
+        call(backend)
+
+
+def test_what_comes_before_a_response_is_not_content(
+    server: LoopbackServer, backend: S3Backend
+) -> None:
+    """It would be an object of no bytes."""
+    server.answer = lambda _: Answer(raw=[EARLY + FAILED])
+
+    with pytest.raises(BackendUnavailable):
+        backend.get(KEY)

@@ -20,6 +20,8 @@ from urllib3 import HTTPConnectionPool
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
+_FIRST_FINAL = 200
+
 
 class Allowance(threading.local):
     """What the current request of each thread may still take.
@@ -75,6 +77,13 @@ def _limited(pool: type[HTTPConnectionPool], allowance: Allowance) -> type[HTTPC
         def connect(self) -> None:
             super().connect()
             self.sock = _Socket(self.sock, allowance)
+
+        def getresponse(self) -> Any:  # noqa: ANN401 - urllib3's
+            """Return the final response. An interim one would count as a success."""
+            response = super().getresponse()
+            if response.status < _FIRST_FINAL:
+                raise ConnectionAbortedError("the response is not final")
+            return response
 
     class Pool(pool):  # type: ignore[misc, valid-type]
         ConnectionCls = Connection

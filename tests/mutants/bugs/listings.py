@@ -46,6 +46,20 @@ BUGS: tuple[Bug, ...] = (
         RESPONSES,
     ),
     bug(
+        "an interim response is a success",
+        "backends/s3/allowance.py",
+        "            if response.status < _FIRST_FINAL:",
+        "            if False:",
+        RESPONSES,
+    ),
+    bug(
+        "what a server is going to do is done",
+        "backends/s3/responses.py",
+        '        if response_dict["status_code"] == HTTPStatus.ACCEPTED:',
+        "        if False:",
+        RESPONSES,
+    ),
+    bug(
         "a listing may group its keys",
         "backends/s3/pages.py",
         "        elif len(child):",
