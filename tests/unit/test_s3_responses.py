@@ -1,8 +1,11 @@
 """A listing is believed only if it is exactly one of what was asked for."""
 
 import re
+import socket
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 
@@ -13,9 +16,11 @@ from storage.errors import BackendError, BackendTimeout, BackendUnavailable
 from storage.testing.s3 import Answer, LoopbackServer, Request
 from tests.support.backends.s3 import (
     BUCKET,
+    HOME,
     KEY,
     at_home,
     backend_at,
+    location,
     nothing,
     page,
     put,
@@ -304,6 +309,28 @@ def test_a_write_that_is_not_done_yet_is_unknown(
 
     with pytest.raises(BackendTimeout):
         call(backend)
+
+
+def test_a_success_before_the_body_is_none() -> None:
+    """The server has not seen what it says it has stored."""
+    found = location(HOME).body
+    with socket.create_server(("127.0.0.1", 0)) as listening, ThreadPoolExecutor(1) as threads:
+
+        def serve(body: bytes) -> bytes:
+            connection, _ = listening.accept()
+            with connection, connection.makefile("rb") as received:
+                while received.readline().strip():
+                    pass
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body))
+                connection.sendall(body)
+                return b"" if body else received.read()
+
+        threads.submit(serve, found)
+        served = threads.submit(serve, b"")
+        one = backend_at(f"http://127.0.0.1:{listening.getsockname()[1]}", timeout=5)
+        with closing(one), pytest.raises(BackendTimeout):
+            put(one)
+        assert served.result() == b""
 
 
 def test_what_comes_before_a_response_is_not_content(

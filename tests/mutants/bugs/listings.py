@@ -48,8 +48,15 @@ BUGS: tuple[Bug, ...] = (
     bug(
         "an interim response is a success",
         "backends/s3/allowance.py",
-        "            if response.status < _FIRST_FINAL:",
+        "            if response.status < first:",
         "            if False:",
+        RESPONSES,
+    ),
+    bug(
+        "a success without the body is one",
+        "backends/s3/allowance.py",
+        "_FIRST_ERROR if self._response_received else _FIRST_FINAL",
+        "_FIRST_FINAL",
         RESPONSES,
     ),
     bug(
