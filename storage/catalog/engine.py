@@ -19,7 +19,6 @@ from sqlalchemy import (
     RootTransaction,
     Select,
     bindparam,
-    event,
     func,
     select,
     text,
@@ -42,6 +41,7 @@ T = TypeVar("T")
 
 _RETRIED = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
 _ATTEMPTS = 5
+_CHECKED = "checked"  # the key in the ``info`` of a connection whose server passed the check
 
 
 class Catalog:
@@ -83,11 +83,10 @@ class Catalog:
     ) -> None:
         """Begin every transaction with ``check``, which raises if the catalog must not be used.
 
-        The check is skipped if it passed at most ``age`` seconds ago by ``clock``, and no
-        connection was opened since.
+        The check is skipped if it passed at most ``age`` seconds ago by ``clock``, and once on the
+        same connection.
         """
         self._watch = _Watch(check, clock, age)
-        event.listen(self.engine, "connect", self._watch.reset)
 
     def within(self, times: Times) -> "Catalog":
         """Return the same catalog with other limits."""
@@ -287,13 +286,11 @@ class _Watch:
     def run(self, connection: Connection) -> None:
         """Check, unless the last check is recent."""
         now = self.clock()
-        if now - self.passed > self.age:
+        # another connection may have reached another server
+        if now - self.passed > self.age or _CHECKED not in connection.info:
             self.check(connection)
+            connection.info[_CHECKED] = True
             self.passed = now
-
-    def reset(self, *_: object) -> None:
-        """Check next time: a new connection may reach another server."""
-        self.passed = float("-inf")
 
 
 def another(region: str, found: str) -> CatalogUnsupported:

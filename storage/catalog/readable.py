@@ -25,7 +25,8 @@ def find(
     An id of another class finds nothing.
     """
     rows = fetched(connection, _FIND, (tenant, record_id.unique, record_id.day))
-    if not rows or rows[0][0] != record_id.data_class.value:
+    # what is no class raises: it is not absent
+    if not rows or DataClass(rows[0][0]) is not record_id.data_class:
         return None
     *columns, ids, backends, keys, land_bys, attempts = rows[0]
     found = _found(tenant, record_id, columns)

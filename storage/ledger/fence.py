@@ -18,6 +18,7 @@ from storage.region import OpenRegion
 Sleep = Callable[[float], None]
 
 _TICK = timedelta(milliseconds=1)  # the resolution of the times in ids
+_LONGEST_SLEEP = timedelta(seconds=1)  # then a clock that was set back may be right again
 _ALWAYS = datetime(9999, 12, 31, tzinfo=UTC)  # an id matches whenever it was minted
 _REMINTED = timedelta(days=1)  # an idempotency key mints the same id for the rest of its UTC day
 
@@ -90,7 +91,7 @@ def _wait_past(clock: Clock, covered: datetime, sleep: Sleep) -> None:
     """Wait until no process mints an id that is covered, also none whose clock is behind."""
     over = covered + _TICK + clock.error
     while (left := over - min(clock.ask(), clock.now())) > timedelta():
-        sleep(left.total_seconds())
+        sleep(min(left, _LONGEST_SLEEP).total_seconds())
 
 
 def match_values(region: OpenRegion, tenant: str, scope: Scope) -> tuple[bytes, ...]:

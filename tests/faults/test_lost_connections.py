@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
+from storage.catalog.engine import Catalog
 from storage.errors import CatalogUnavailable
 from storage.model import DataClass
 from storage.testing import Domicile
 from tests.support.actions import get
+from tests.support.catalogs.databases import HOME
 from tests.support.catalogs.limits import calls, shorten_transactions
 from tests.support.faults.transactions import CatalogFaults, watching
 from tests.support.inspect.stored import home
@@ -24,6 +26,12 @@ def faults(domicile: Domicile) -> Iterator[CatalogFaults]:
     """Watch the catalog of the home."""
     with watching(home(domicile).catalog) as faults:
         yield faults
+
+
+def pid_of(connection: Connection) -> int:
+    """Return the number of the server process of a connection."""
+    found: int = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+    return found
 
 
 def end_all(faults: CatalogFaults) -> None:
@@ -75,3 +83,22 @@ def test_a_read_that_is_given_up_leaves_nothing_at_the_server(
         assert faults.lock_waiters() == 0
         other.execute(text("ROLLBACK"))
     assert get(t, kept) == b"kept"
+
+
+def test_each_connection_is_checked_before_it_is_used(domicile: Domicile) -> None:
+    """Two that are opened at the same time may reach two servers, of which one was restored."""
+    url = domicile.settings.regions[HOME].catalog_url.get_secret_value()
+    catalog = Catalog(HOME, url, connections=4)
+    checked: list[int] = []
+    catalog.watch(lambda connection: checked.append(pid_of(connection)), lambda: 0.0, age=1.0)
+    try:
+        with catalog.engine.connect(), catalog.engine.connect():  # opened, and not used yet
+            pass
+        with catalog.begin() as first, catalog.begin() as second:
+            used = [pid_of(first), pid_of(second)]
+        catalog.look(pid_of)
+        with catalog.begin() as third, catalog.begin() as fourth, catalog.begin() as fifth:
+            used.append(({pid_of(x) for x in (third, fourth, fifth)} - set(used)).pop())
+    finally:
+        catalog.close()
+    assert checked == used

@@ -1,6 +1,7 @@
 """Clocks that differ: that of the machine from the database's, or of one process from another's."""
 
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -115,6 +116,31 @@ def test_clocks_that_agree_with_each_other_need_not_agree_with_the_database(
         with pytest.raises(Erased):
             t.get(before, purpose=SERVE)
         assert t.get(after, purpose=SERVE).body == b"after"
+
+
+@dataclass(frozen=True, slots=True)
+class CorrectedClock(SkewedClock):
+    """The database's clock is an hour behind when it is asked for the second time."""
+
+    asked: list[datetime] = field(default_factory=list)
+
+    def ask(self) -> datetime:
+        """Return the time of the database."""
+        self.asked.append(self.clock.now())
+        return self.asked[-1] - timedelta(hours=len(self.asked) == 2)
+
+
+def test_an_erasure_does_not_wait_for_a_clock_that_is_right_again(domicile: Domicile) -> None:
+    """The database's was set back, and corrected: it is asked again before an hour is over."""
+    domicile.tenant()
+    clock = CorrectedClock(domicile.clock, timedelta())
+    with domicile.open_another(clock) as other:
+        began = domicile.clock.now()
+        erase(other.tenant("acme-eu"))
+        waited = domicile.clock.now() - began
+
+    assert len(clock.asked) > 2
+    assert waited < timedelta(seconds=5)
 
 
 def around_an_erasure(minting: Store, erasing: Store) -> tuple[RecordId, RecordId]:

@@ -105,6 +105,16 @@ def test_it_is_what_other_statements_find(domicile: Domicile, ids: list[RecordId
         connection.rollback()
 
 
+def test_what_cannot_be_read_is_not_absent(domicile: Domicile, ids: list[RecordId]) -> None:
+    """With this setting of a login, text comes as bytes, which no class equals."""
+    with home(domicile).catalog.begin() as connection:
+        connection.execute(text("SET LOCAL client_encoding = 'SQL_ASCII'"))
+        for one in ids:
+            with pytest.raises(ValueError, match="not a valid DataClass"):
+                readable.find(connection, TENANT, one)
+        connection.rollback()
+
+
 def test_replicas_that_are_not_stored_are_not_read(domicile: Domicile, ids: list[RecordId]) -> None:
     """A record is found even if it has none."""
     with home(domicile).catalog.begin() as connection:

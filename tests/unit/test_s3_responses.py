@@ -1,8 +1,11 @@
 """A listing is believed only if it is exactly one of what was asked for."""
 
 import re
+import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 
@@ -11,7 +14,19 @@ from storage.backends.s3.pages import VERSIONS, read
 from storage.backends.s3.responses import InvalidResponse, check_response
 from storage.errors import BackendError, BackendTimeout, BackendUnavailable
 from storage.testing.s3 import Answer, LoopbackServer, Request
-from tests.support.backends.s3 import BUCKET, KEY, at_home, backend_at, nothing, page, uploading
+from tests.support.backends.s3 import (
+    BUCKET,
+    HOME,
+    KEY,
+    at_home,
+    backend_at,
+    location,
+    nothing,
+    page,
+    put,
+    upload,
+    uploading,
+)
 
 VERSION = (
     "<Version><Key>k</Key><VersionId>v</VersionId><IsLatest>true</IsLatest><Size>1</Size></Version>"
@@ -58,6 +73,14 @@ def test_a_listing_of_what_was_asked_for_is_believed(body: bytes) -> None:
             listing(VERSION.replace("<Key>", f"<{name}>x</{name}><Key>"))
             for name in ("Key", "VersionId", "IsLatest", "Size")
         ),
+        *(
+            listing(VERSION.replace(f"</{name}>", f"<x/>1</{name}>"))  # its text ends earlier
+            for name in ("Key", "VersionId", "IsLatest", "Size")
+        ),
+        listing("<NextKeyMarker>k<x/>1</NextKeyMarker>", truncated="true"),
+        listing("<CommonPrefixes><Prefix>k/</Prefix></CommonPrefixes>"),  # nobody asked for groups
+        listing("<Contents><Key>k</Key><Size>1</Size></Contents>"),
+        listing(f"<Versions>{VERSION}</Versions>"),
         listing(VERSION.replace("true", "maybe")),
         listing(VERSION.replace("<Size>1", "<Size>-1")),
         listing(VERSION.replace("<Size>1", "<Size>" + "9" * 400)),
@@ -260,3 +283,61 @@ def test_an_upload_without_an_id_is_unknown(server: LoopbackServer, backend: S3B
 
     with pytest.raises(BackendTimeout):
         backend.upload(KEY, timeout=5).write(bytes(9 * 1024 * 1024))
+
+
+EARLY = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+FAILED = b"HTTP/1.1 503 -\r\nContent-Length: 0\r\n\r\n"
+
+
+@pytest.mark.parametrize("answer", [Answer(202), Answer(raw=[EARLY + FAILED])], ids=["202", "103"])
+@pytest.mark.parametrize("write", [(put, "PUT"), (upload, "POST")], ids=["put", "upload"])
+def test_a_write_that_is_not_done_yet_is_unknown(
+    server: LoopbackServer,
+    backend: S3Backend,
+    write: tuple[Callable[[S3Backend], None], str],
+    answer: Answer,
+) -> None:
+    """A proxy may send a response before the final one, or accept what it is going to do."""
+    call, method = write
+
+    def last(request: Request) -> Answer:
+        if request.method == method and "uploads" not in request.query:
+            return answer
+        return uploading(request)
+
+    server.answer = at_home(last)
+
+    with pytest.raises(BackendTimeout):
+        call(backend)
+
+
+def test_a_success_before_the_body_is_none() -> None:
+    """The server has not seen what it says it has stored."""
+    found = location(HOME).body
+    with socket.create_server(("127.0.0.1", 0)) as listening, ThreadPoolExecutor(1) as threads:
+
+        def serve(body: bytes) -> bytes:
+            connection, _ = listening.accept()
+            with connection, connection.makefile("rb") as received:
+                while received.readline().strip():
+                    pass
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body))
+                connection.sendall(body)
+                return b"" if body else received.read()
+
+        threads.submit(serve, found)
+        served = threads.submit(serve, b"")
+        one = backend_at(f"http://127.0.0.1:{listening.getsockname()[1]}", timeout=5)
+        with closing(one), pytest.raises(BackendTimeout):
+            put(one)
+        assert served.result() == b""
+
+
+def test_what_comes_before_a_response_is_not_content(
+    server: LoopbackServer, backend: S3Backend
+) -> None:
+    """It would be an object of no bytes."""
+    server.answer = lambda _: Answer(raw=[EARLY + FAILED])
+
+    with pytest.raises(BackendUnavailable):
+        backend.get(KEY)

@@ -1,7 +1,8 @@
 """Read a page of a listing: exactly what is used of it, and all of that is checked.
 
 A listing proves that something is absent, so what is not one of what was asked for is an error:
-another root or bucket, ``maybe`` for false, an entry without a field.
+another root or bucket, ``maybe`` for false, an entry without a field, keys that are grouped by a
+common prefix.
 """
 
 from collections.abc import Callable, Mapping
@@ -123,6 +124,8 @@ def read(form: Form, body: object, bucket: str) -> Page:
         name = plain_name(child.tag)
         if name in form.entries:
             entries.append((form.entries[name], child))
+        elif len(child):
+            raise InvalidResponse("entries of a kind that was not asked for")
         else:
             head.setdefault(name, []).append(child.text or "")
     if _only(head, form.bucket) != bucket:
@@ -156,7 +159,8 @@ def _following(
 
 def _fields(entry: Element, wanted: tuple[str, ...], decode: Callable[[str], str]) -> Fields:
     """Return the text of the fields of an entry."""
-    fields = {plain_name(child.tag): child.text or "" for child in entry}
+    # the text of what has elements is only a part
+    fields = {plain_name(x.tag): "" if len(x) else x.text or "" for x in entry}
     if len(fields) < len(entry):  # there may be several checksums
         names = [plain_name(child.tag) for child in entry]
         if any(names.count(name) > 1 for name in wanted):

@@ -5,6 +5,7 @@ proves something is checked in the XML itself. Listings are read by us: see ``pa
 """
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from xml.etree.ElementTree import Element, ParseError, fromstring
 
@@ -58,6 +59,8 @@ def install(client: "S3Client") -> None:
     def check(
         operation_model: OperationModel, response_dict: Mapping[str, Any], **_: object
     ) -> None:
+        if response_dict["status_code"] == HTTPStatus.ACCEPTED:
+            raise InvalidResponse("what was asked for is not done yet")
         if _OK <= response_dict["status_code"] < _FIRST_ERROR:
             check_response(operation_model.name, response_dict["body"])
             check_settings(operation_model, response_dict["body"])

@@ -24,7 +24,7 @@ _MOST_PARTS = 10_000
 def put(bucket: Bucket, key: str, data: bytes, *, timeout: float) -> str | None:
     """Store an object in one request; return its version. None: the bucket has no versions."""
     # Until the server says that it goes on, the body is not sent: it may redirect, or refuse.
-    headers = {"Content-MD5": md5(data), "Expect": "100-continue"}
+    headers = {"Content-MD5": md5(data)} | ({"Expect": "100-continue"} if data else {})
 
     def write(s3: "S3Client", left: float) -> str | None:
         body = bucket.sending(data, left)

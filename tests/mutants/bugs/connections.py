@@ -127,6 +127,13 @@ BUGS = (
         LOST,
     ),
     bug(
+        "the check of one connection counts for those that are opened meanwhile",
+        "catalog/engine.py",
+        " or _CHECKED not in connection.info:",
+        ":",
+        LOST,
+    ),
+    bug(
         "a read that is given up goes on at the server",
         "catalog/connections.py",
         "            self.cancel_safe(timeout=_CANCEL)\n",

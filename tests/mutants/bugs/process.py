@@ -41,6 +41,13 @@ BUGS = (
         APART,
     ),
     bug(
+        "a fence waits as long as a clock that was set back says at first",
+        "ledger/fence.py",
+        "sleep(min(left, _LONGEST_SLEEP).total_seconds())",
+        "sleep(left.total_seconds())",
+        APART,
+    ),
+    bug(
         "a fence waits by a database's clock that was set forward",
         "ledger/fence.py",
         "min(clock.ask(), clock.now())",

@@ -78,8 +78,15 @@ BUGS: tuple[Bug, ...] = (
     bug(
         "an id of another class is read",
         "catalog/readable.py",
-        "if not rows or rows[0][0] != record_id.data_class.value:",
+        "if not rows or DataClass(rows[0][0]) is not record_id.data_class:",
         "if not rows:",
+        READABLE,
+    ),
+    bug(
+        "what cannot be read is absent",
+        "catalog/readable.py",
+        "DataClass(rows[0][0]) is not record_id.data_class:",
+        "rows[0][0] != record_id.data_class.value:",
         READABLE,
     ),
     bug(
