@@ -27,7 +27,7 @@ from storage.objects.keyring import KeyRing
 from storage.packs.answers import Answer, InTurn
 from storage.packs.flush import write_packs
 from storage.packs.plans import Lane, Plans
-from storage.packs.queue import Lanes
+from storage.packs.queue import Lanes, busy
 from storage.packs.sealed import LaneKey, Lineage, SealedRecord
 from storage.packs.stream import write_large
 from storage.policy import Placement, Term, check_kept, check_origin, retain_for
@@ -117,8 +117,11 @@ class Writer:
     ) -> bool:
         """Queue a record that shares a pack. Otherwise do nothing, and return False.
 
-        It waits for room as if the wait had begun at ``since`` (monotonic).
+        It waits for room as if the wait had begun at ``since`` (monotonic). Raises Busy if the time
+        for that is over, also if there is room now: others wait behind it for theirs.
         """
+        if monotonic() > since + self._region.limits.wait:
+            raise busy()
         record = self._begin(terms, new, record_id, answer)
         if record is None:
             return True

@@ -109,7 +109,7 @@ class Lanes:
             if not self._fits(record):
                 self._changed.wait_for(lambda: self._fits(record) or self._closed, timeout=wait)
             if self._closed or not self._fits(record):
-                raise Busy(advice="Try again later, or write fewer records at the same time.")
+                raise busy()
             lane = self._lanes.get(record.lane)
             if lane is None:
                 lane = _Lane(record.lane, expected=self._coming_back(record.lane))
@@ -283,6 +283,11 @@ class Lanes:
                     del self._running[id(batch)]
                     self._buffered -= sum(map(_weight, batch))
                 self._changed.notify_all()
+
+
+def busy() -> Busy:
+    """Return the error for a record that found no room in its time."""
+    return Busy(advice="Try again later, or write fewer records at the same time.")
 
 
 def _weight(record: SealedRecord) -> int:

@@ -21,13 +21,16 @@ from storage.errors import (
     TermsChanged,
     Unavailable,
 )
-from storage.packs.answers import Answer
+from storage.packs.answers import Answer, Pending
 from storage.region import Limits
 from storage.testing import SERVICE, Domicile, Gate, wait_at
 from tests.support.async_helpers import PATIENCE, PROMPT, SERVE, block, run_async, wait_for
 
-ONE_AT_A_TIME = Limits(buffer=1, wait=3.0)
-"""A buffer in which one record has room, and how long another waits for it."""
+ONE_AT_A_TIME = Limits(buffer=1)
+"""A buffer in which one record has room."""
+
+IMPATIENT = Limits(buffer=1, wait=3.0)
+"""The same, and another record does not wait for long."""
 
 Answers = list[PutResult | BaseException]
 
@@ -165,6 +168,34 @@ def test_the_time_to_wait_for_room_begins_with_the_call(
     run_async(domicile, work)
 
 
+@pytest.mark.parametrize("domicile_limits", [IMPATIENT])
+def test_all_that_wait_for_it_are_told_in_time(domicile: Domicile, gate: Gate) -> None:
+    """Not one after the other: no put waits for room longer than the time for one."""
+    domicile.tenant().put(PROMPT, b"the day has its key")
+
+    async def work(store: AsyncStore, t: AsyncBoundTenant) -> None:
+        first = await submitted(domicile, gate, t)
+        async with asyncio.timeout(3 * IMPATIENT.wait):
+            answers: Answers = await asyncio.gather(
+                *begin(t, await new_ids(t, 10)), return_exceptions=True
+            )
+        assert [type(answer) for answer in answers] == [Busy] * 10
+        gate.open.set()
+        assert (await first).stored
+        assert (await t.put(PROMPT, b"there is room again")).stored
+
+    run_async(domicile, work)
+
+
+def test_a_put_whose_time_is_over_is_refused_although_there_is_room(domicile: Domicile) -> None:
+    """Offered too much, what waits does not grow: who came within the time comes next."""
+    t, record, over = domicile.tenant(), NewRecord(PROMPT, b"late"), time.monotonic() - 31.0
+    with pytest.raises(Busy):
+        t.queue(record, Pending(), over)
+    assert t.queue(record, in_time := Pending(), over + 20.0)
+    assert in_time.result().stored
+
+
 @pytest.mark.parametrize("domicile_limits", [ONE_AT_A_TIME])
 class TestFullBuffer:
     """The write buffer is full: one put waits in a thread, and others behind it."""
@@ -181,23 +212,6 @@ class TestFullBuffer:
             gate.open.set()
 
             assert all(put.stored for put in await asyncio.gather(first, *behind))
-
-        run_async(domicile, work)
-
-    def test_all_that_wait_for_it_are_told_in_time(self, domicile: Domicile, gate: Gate) -> None:
-        """Not one after the other: no put waits for room longer than the time for one."""
-        domicile.tenant().put(PROMPT, b"the day has its key")
-
-        async def work(store: AsyncStore, t: AsyncBoundTenant) -> None:
-            first = await submitted(domicile, gate, t)
-            async with asyncio.timeout(3 * ONE_AT_A_TIME.wait):
-                answers: Answers = await asyncio.gather(
-                    *begin(t, await new_ids(t, 10)), return_exceptions=True
-                )
-            assert [type(answer) for answer in answers] == [Busy] * 10
-            gate.open.set()
-            assert (await first).stored
-            assert (await t.put(PROMPT, b"there is room again")).stored
 
         run_async(domicile, work)
 

@@ -55,6 +55,13 @@ BUGS = (
         PUTS,
     ),
     bug(
+        "a put whose time is over goes before those whose time is not",
+        "packs/prepare.py",
+        "        if monotonic() > since + self._region.limits.wait:\n            raise busy()\n",
+        "",
+        PUTS,
+    ),
+    bug(
         "each put waits for room after the one before it",
         FILE,
         "self._new, self, self._since, alone=alone)",
