@@ -1,7 +1,7 @@
 """What a million records ask of S3 and KMS in their life, counted at the servers, and its price.
 
 Records of 2 KiB are written in bulk, some are read, once each, and all expire: the clock that
-Domicile reads is moved. Then nobody does anything for a minute, then a worker alone runs for as
+Domicile reads is moved. Then the service is idle for a minute, then a worker alone runs for as
 long; at last it runs a round for each minute of a day. A process in front of SeaweedFS counts.
 """
 
@@ -115,7 +115,7 @@ def idle(bench: Bench, watch: Watch, seconds: float, rounds: int) -> Iterator[Ph
     watch.since()
     tell(f"idle for {seconds:.0f} s")
     time.sleep(seconds)
-    yield phase(f"nobody calls, {seconds:.0f} s", watch.since())
+    yield phase(f"an idle service, {seconds:.0f} s", watch.since())
     tell("a worker, idle")
     worker = worker_of(bench.homes, make_logger(io.StringIO()))
     worker.run_once()

@@ -134,7 +134,7 @@ def add_tenants(bench: Bench, names: Iterable[str]) -> None:
 
 
 def add_fences(bench: Bench, count: int) -> None:
-    """Add erasures of subjects that nobody has, and that no worker has looked at."""
+    """Add erasures of subjects without records. No worker has looked at them yet."""
     region = bench.homes.served(HOME).region
     for size in blocks(count, _ERASURES):
 

@@ -15,7 +15,7 @@ from storage.errors import Busy
 from storage.model import DataClass
 
 _TICK = 0.005
-CALLED = "called"  # the tenant that they write for, and nobody else
+CALLED = "called"  # the tenant that they write for; no other writer has it
 
 
 @dataclass

@@ -6,8 +6,6 @@ process of its own, has 100,000 replicas to purge while records come in.
 
 import argparse
 import io
-import json
-import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +21,7 @@ from benchmarks import machine, ours, table
 from benchmarks.child import children
 from benchmarks.counter import counting
 from benchmarks.offering import CALLED
-from benchmarks.results import Figure, Goal, Report, Row, to_json
+from benchmarks.results import Figure, Goal, Report, Row
 from benchmarks.setting import HOME, TENANT, Bench, bodies_of, ensure, new_directory, opened
 from benchmarks.weed import Weed, weed
 from benchmarks.writes import tell
@@ -226,11 +224,7 @@ def main() -> None:
     sizes = Sizes(seconds=given.seconds, window=given.window, backlog=given.backlog)
     with new_directory(given.directory) as directory:
         report = run(directory, sizes, given.only)
-    given.out.parent.mkdir(parents=True, exist_ok=True)
-    given.out.write_text(json.dumps(to_json(report), indent=1) + "\n")
-    for line in table.lines(report):
-        print(line)
-    sys.exit(bool(report.missing))
+    table.finish(report, given.out)
 
 
 if __name__ == "__main__":

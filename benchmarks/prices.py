@@ -1,4 +1,4 @@
-"""Prices, as examples: nobody checks that they are those of today. Dollars.
+"""Prices in dollars, as examples: they may not be those of today.
 
 From the pages "Amazon S3 pricing" (S3 Standard, US East, N. Virginia) and "AWS Key Management
 Service pricing" of AWS, as they were at the end of 2025. Change them here, and run

@@ -25,7 +25,7 @@ class Goal:
     least: bool = True  # otherwise it is the most
 
     def met(self, samples: Sequence[float]) -> bool:
-        """Return whether the median is good enough. False if there are no samples."""
+        """Return whether there are samples, and their median is good enough."""
         if not samples:
             return False
         median = statistics.median(samples)

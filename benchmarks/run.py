@@ -7,9 +7,7 @@ build/bench.json too, with all samples.
 """
 
 import argparse
-import json
 import os
-import sys
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
@@ -21,7 +19,7 @@ from benchmarks import machine, reads, service, table, upkeep, writes
 from benchmarks.budget import budget
 from benchmarks.cost import freeze
 from benchmarks.peers import PYTHON
-from benchmarks.results import Report, Row, to_json
+from benchmarks.results import Report, Row
 from benchmarks.setting import Bench, new_directory, opened
 from benchmarks.sizes import FULL, QUICK, Sizes
 from benchmarks.weed import weed
@@ -102,11 +100,7 @@ def main() -> None:
         raise SystemExit(f"{given.directory} is not on a real disk: give another --directory")
     with new_directory(given.directory) as directory:
         report = run(directory, QUICK if given.quick else FULL, given.only)
-    given.out.parent.mkdir(parents=True, exist_ok=True)
-    given.out.write_text(json.dumps(to_json(report), indent=1) + "\n")
-    for line in table.lines(report):
-        print(line)
-    sys.exit(bool(report.missing))
+    table.finish(report, given.out)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,13 @@
 """The table that a run prints, in 100 columns, and the same for a page."""
 
+import json
 import statistics
+import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NoReturn
 
-from benchmarks.results import Figure, Report, Row, Side
+from benchmarks.results import Figure, Report, Row, Side, to_json
 
 WIDTH = 100
 _UNITS = {"x": "x", "us": " us", "ms": " ms", "s": " s", "MiB": " MiB", "": ""}
@@ -24,7 +28,7 @@ def bound_of(figure: Figure) -> str:
 
 
 def met_of(figure: Figure) -> str:
-    """Return yes or no; an empty string if there is no goal."""
+    """Return yes or no, or an empty string for a figure without a goal."""
     return {True: "yes", False: "no", None: ""}[figure.met]
 
 
@@ -158,3 +162,12 @@ def budget_markdown(report: Report) -> Iterator[str]:
         yield f"| {name} | {part:.1f} |"
     for name, part in found["primitives"].items():
         yield f"| of it, alone: {name} | {part:.1f} |"
+
+
+def finish(report: Report, out: Path) -> NoReturn:
+    """Write a report to a file, print its table, and exit: with 1 if something is missing."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(to_json(report), indent=1) + "\n")
+    for line in lines(report):
+        print(line)
+    sys.exit(bool(report.missing))

@@ -106,7 +106,7 @@ def test_a_whole_life_is_counted(directory: Path, server: Weed) -> None:
     """To the end, and who is idle asks nothing."""
     found = bill.run(directory, server, records=40, reads=3, seconds=0.2, rounds=1)
     phases = {one.name: one for one in bill.from_json(found)}
-    assert phases["nobody calls, 0 s"].requests == {}
+    assert phases["an idle service, 0 s"].requests == {}
     assert phases[bill.EXPIRED].requests["DELETE"] > 0
     assert "together" in "\n".join(bill.markdown(found))
 
