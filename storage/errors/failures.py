@@ -36,9 +36,9 @@ class KeyServiceUnavailable(Unavailable):
 
 
 class Busy(Unavailable):
-    """The write buffer stayed full for longer than the timeout of the caller."""
+    """Too many writes wait, and there was no room for one more."""
 
-    usual_advice = "Try again more slowly, or use put_many, which waits for room."
+    usual_advice = "Try again later, or use put_many, which waits for room."
 
 
 class Abandoned(Unavailable):

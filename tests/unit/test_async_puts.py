@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from enum import Enum
 from typing import Any, cast
 
 import pytest
@@ -14,6 +15,7 @@ from storage.client.aio import puts, threads
 from storage.client.aio.puts import Puts
 from storage.client.aio.threads import Threads
 from storage.client.writes import Writes
+from storage.errors import Busy, NotFound
 from storage.model import DataClass, NewRecord, PutResult
 from storage.packs.answers import Answer
 from tests.support.results import RESULT
@@ -33,9 +35,11 @@ class Told:
     def queue(
         self, record: NewRecord, answer: Answer, since: float, *, alone: bool = False
     ) -> bool:
-        """Keep the answer."""
+        """Keep the answer. One that has a body is sent alone."""
         self.begun.set()
         assert self.gate.wait(20)
+        if record.body and not alone:
+            return False
         self.order.append(self.id)
         self.answers.append(answer)
         return True
@@ -50,9 +54,9 @@ def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[Threads]:
     made.close()
 
 
-def put(all_puts: Puts, writes: Told) -> asyncio.Task[PutResult]:
+def put(all_puts: Puts, writes: Told, new: NewRecord = NEW) -> asyncio.Task[PutResult]:
     """Begin a put."""
-    return asyncio.create_task(all_puts.put(cast(Writes, writes), NEW))
+    return asyncio.create_task(all_puts.put(cast(Writes, writes), new))
 
 
 def test_no_tenant_waits_for_all_puts_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,6 +112,80 @@ def test_one_wake_up_brings_all_answers_that_are_there(monkeypatch: pytest.Monke
 
     with one_thread(monkeypatch) as made:
         asyncio.run(asyncio.wait_for(main(made), 20))
+
+
+LARGE = NewRecord(DataClass.PROMPT, bytes(1000))  # ``Told`` sends it alone
+ROOM_FOR = 3
+
+
+class End(Enum):
+    """How a put ends."""
+
+    RESULT = "result"
+    ERROR = "error"
+    CANCELLED = "cancelled"
+
+
+async def all_told(asked: list[asyncio.Task[PutResult]]) -> list[PutResult | BaseException]:
+    """Wait for the answers, errors among them."""
+    return await asyncio.wait_for(asyncio.gather(*asked, return_exceptions=True), 20)
+
+
+@pytest.mark.parametrize("new", [NEW, LARGE], ids=["small", "large"])
+@pytest.mark.parametrize("end", End)
+def test_what_waits_for_answers_is_bounded(
+    end: End, new: NewRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One more is refused at once, and the others are not; there is as much room after them."""
+    monkeypatch.setattr(puts, "_ROOM", ROOM_FOR * (puts._BESIDE + len(new.body)))
+
+    async def a_round(with_threads: Threads, all_puts: Puts) -> None:
+        gate = threading.Event()
+        writes = Told("acme", [], gate)
+        asked = [put(all_puts, writes, new) for _ in range(ROOM_FOR)]
+        refused = await all_told([put(all_puts, writes, new)])
+        assert [type(answer) for answer in refused] == [Busy]
+        await asyncio.to_thread(writes.begun.wait, 20)
+        for one in asked if end is End.CANCELLED else ():
+            one.cancel()
+        await asyncio.sleep(0)
+        gate.set()
+        for _ in ("small ones", "large ones"):  # the one thread has come to all before this
+            await asyncio.wrap_future(with_threads.begin_write(lambda: None))
+        for answer in writes.answers:
+            if end is End.ERROR:
+                answer.set_exception(NotFound())
+            else:
+                answer.set_result(RESULT)
+        kinds = {End.RESULT: PutResult, End.ERROR: NotFound, End.CANCELLED: asyncio.CancelledError}
+        assert [type(answer) for answer in await all_told(asked)] == [kinds[end]] * ROOM_FOR
+
+    async def main(with_threads: Threads) -> None:
+        all_puts = Puts(with_threads)
+        for _ in range(3):
+            await a_round(with_threads, all_puts)
+
+    with one_thread(monkeypatch) as made:
+        asyncio.run(main(made))
+
+
+def test_one_that_is_larger_than_the_room_has_it_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not refused for ever."""
+    monkeypatch.setattr(puts, "_ROOM", 1)
+    gate = threading.Event()
+    writes = Told("acme", [], gate)
+
+    async def main(with_threads: Threads) -> None:
+        all_puts = Puts(with_threads)
+        first, second = (put(all_puts, writes) for _ in range(2))
+        assert [type(answer) for answer in await all_told([second])] == [Busy]
+        gate.set()
+        await asyncio.to_thread(with_threads.close)
+        writes.answers[0].set_result(RESULT)
+        assert await first == RESULT
+
+    with one_thread(monkeypatch) as made:
+        asyncio.run(main(made))
 
 
 class Late(deque[Any]):

@@ -6,7 +6,7 @@ No timer: a put that is alone goes to a thread at once. While the thread submits
 import asyncio
 from asyncio import AbstractEventLoop
 from collections import deque
-from concurrent.futures import Future, InvalidStateError
+from concurrent.futures import CancelledError, Future, InvalidStateError
 from contextlib import suppress
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field
@@ -18,8 +18,11 @@ from storage.client.aio.threads import Threads
 from storage.client.writes import Writes
 from storage.errors import DomicileError, InvalidRequest, TermsChanged
 from storage.model import NewRecord, PutResult
+from storage.packs.queue import busy
 
 _TURN: Final = 256  # puts of one tenant that a thread submits before it lets others have their turn
+_ROOM: Final = 64 * 1024 * 1024  # bytes that the puts without an answer may take in memory
+_BESIDE: Final = 4096  # bytes that a put takes beside its body, its caller's task among them
 
 
 class Puts:
@@ -30,11 +33,15 @@ class Puts:
         self._threads = threads
         self._lock = Lock()
         self._queues: dict[str, _Queue] = {}  # of the tenants for which a thread works
+        self._room = _Room()
         self._bell: _Bell | None = None
 
     async def put(self, writes: Writes, new: NewRecord) -> PutResult:
-        """Store a record of a tenant. Cancelled before a thread has begun with it, it is not."""
-        one = _Put(writes, new, self._bell_here())
+        """Store a record of a tenant. Cancelled before a thread has begun with it, it is not.
+
+        Raises Busy at once if the puts that have no answer take all the room there is.
+        """
+        one = _Put(writes, new, self._bell_here(), self._room)
         self._add(one)
         await one.told
         return one.result()
@@ -47,6 +54,7 @@ class Puts:
 
     def _add(self, one: "_Put") -> None:
         self._threads.check_open()
+        self._room.enter(one.weight())
         tenant = one.writes.id
         with self._lock:
             queue = self._queues.get(tenant)
@@ -85,7 +93,9 @@ class Puts:
         """Send a large body in a thread of its own: others wait behind it in this one."""
 
         def send() -> None:
-            if not one.told.cancelled():
+            if one.told.cancelled():
+                one.fail(CancelledError())
+            else:
                 one.submit(alone=True)
 
         def ended(call: Future[None]) -> None:
@@ -106,6 +116,7 @@ class Puts:
                 if not one.told.cancelled():
                     queue.current = one
                     return one
+                one.fail(CancelledError())
             self._queues.pop(queue.tenant, None)
             return None
 
@@ -128,13 +139,33 @@ class _Queue:
     current: "_Put | None" = None
 
 
+class _Room:
+    """The memory for puts that have no answer yet. Without a bound, all who come would wait."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._taken = 0
+
+    def enter(self, weight: int) -> None:
+        """Take room for a put, before anything is done with it. Raises Busy if there is none."""
+        with self._lock:
+            if self._taken and self._taken + weight > _ROOM:
+                raise busy()
+            self._taken += weight
+
+    def leave(self, weight: int) -> None:
+        """Give it back. In any thread."""
+        with self._lock:
+            self._taken -= weight
+
+
 class _Put:
     """A put on its way, and its answer."""
 
-    __slots__ = ("_answer", "_bell", "_context", "_new", "_since", "told", "writes")
+    __slots__ = ("_answer", "_bell", "_context", "_new", "_room", "_since", "told", "writes")
 
-    def __init__(self, writes: Writes, new: NewRecord, bell: "_Bell") -> None:
-        self.writes, self._new, self._bell = writes, new, bell
+    def __init__(self, writes: Writes, new: NewRecord, bell: "_Bell", room: _Room) -> None:
+        self.writes, self._new, self._bell, self._room = writes, new, bell, room
         self._context: Context = copy_context()
         self.told = bell.loop.create_future()
         self._since = monotonic()
@@ -156,6 +187,10 @@ class _Put:
         """Answer, unless an answer was given."""
         with suppress(InvalidStateError):
             self.set_exception(error)
+
+    def weight(self) -> int:
+        """Return the bytes that it takes in memory, about."""
+        return len(self._new.body) + _BESIDE
 
     def done(self) -> bool:
         """Return whether the answer is known."""
@@ -189,6 +224,7 @@ class _Put:
         if self._answer is not None:
             raise InvalidStateError
         self._answer = answer
+        self._room.leave(self.weight())
         self._bell.ring(self)
 
 

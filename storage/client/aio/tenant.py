@@ -106,7 +106,9 @@ class AsyncTenant:
     ) -> PutResult:
         """See ``Tenant.put``. It takes no thread while it waits for its pack.
 
-        Of many at once, small ones are submitted in the order of the calls.
+        Of many at once, small ones are submitted in the order of the calls. The puts of a store
+        that wait for their answers may take 64 MiB, each its body and 4 KiB. One that has no room
+        in that raises Busy at once: ``put_many`` stores any number in bounded memory.
         """
         new = new_record(
             data_class,
