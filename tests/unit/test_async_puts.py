@@ -82,6 +82,56 @@ def test_no_tenant_waits_for_all_puts_of_another(monkeypatch: pytest.MonkeyPatch
     assert order.index("one") == puts._TURN
 
 
+def test_tenants_whose_puts_hang_delay_no_other() -> None:
+    """However many of them came first: more threads begin, one after the other."""
+    order: list[str] = []
+    gate, opened = threading.Event(), threading.Event()
+    opened.set()
+    hung = [Told(f"hung-{n}", order, gate) for n in range(5)]
+    quick = Told("quick", order, opened)
+
+    async def main(with_threads: Threads) -> None:
+        all_puts = Puts(with_threads)
+        asked = [put(all_puts, one) for one in (*hung, quick)]
+        assert await asyncio.to_thread(quick.begun.wait, 20)
+        assert order == ["quick"]
+        gate.set()
+        await asyncio.to_thread(with_threads.close)
+        for answer in (answer for one in (*hung, quick) for answer in one.answers):
+            answer.set_result(RESULT)
+        assert await asyncio.gather(*asked) == [RESULT] * 6
+
+    made = Threads(5.0)
+    asyncio.run(main(made))
+
+
+def test_one_thread_submits_the_puts_of_many_tenants(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thousand would wait for the interpreter, each for the others."""
+    monkeypatch.setattr(puts, "_LOOK", 3600.0)
+    gate, made, begun = threading.Event(), Threads(5.0), list[object]()
+    tenants = [Told(f"tenant-{n}", [], gate) for n in range(50)]
+    begin_write = made.begin_write
+
+    def noted(work: Callable[[], None]) -> object:
+        begun.append(work)
+        return begin_write(work)
+
+    monkeypatch.setattr(made, "begin_write", noted)
+
+    async def main() -> None:
+        all_puts = Puts(made)
+        asked = [put(all_puts, one) for one in tenants for _ in range(3)]
+        await asyncio.to_thread(tenants[0].begun.wait, 20)
+        gate.set()
+        await asyncio.to_thread(made.close)
+        for answer in (answer for one in tenants for answer in one.answers):
+            answer.set_result(RESULT)
+        assert await asyncio.gather(*asked) == [RESULT] * 150
+
+    asyncio.run(main())
+    assert len(begun) == 1
+
+
 def test_one_wake_up_brings_all_answers_that_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
     """While the loop is busy, a thousand answers cost it one call, and none is lost later."""
     gate = threading.Event()

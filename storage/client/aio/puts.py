@@ -1,6 +1,7 @@
-"""Many puts at once: one thread for each tenant submits them, one wake-up brings many answers.
+"""Many puts at once: one thread submits what waits, and one wake-up brings many answers.
 
-No timer: a put that is alone goes to a thread at once. While the thread submits it, others come.
+A put that is alone goes to a thread at once. While the thread submits it, others come. More threads
+would wait for each other: they begin only while puts wait for something else.
 """
 
 import asyncio
@@ -20,19 +21,25 @@ from storage.errors import DomicileError, InvalidRequest, TermsChanged
 from storage.model import NewRecord, PutResult
 from storage.packs.queue import busy
 
-_TURN: Final = 256  # puts of one tenant that a thread submits before it lets others have their turn
+_TURN: Final = 256  # puts of one tenant that a thread submits before others have their turn
+_WORKERS: Final = 8  # threads that submit puts
+_LOOK: Final = 0.02  # seconds after which it is seen whether they are enough
+_SLOW: Final = 10  # puts: fewer in that time are not held up by the interpreter
 _ROOM: Final = 64 * 1024 * 1024  # bytes that the puts without an answer may take in memory
 _BESIDE: Final = 4096  # bytes that a put takes beside its body, its caller's task among them
 
 
 class Puts:
-    """The puts of one store. A tenant's are submitted in the order of the calls, by one thread."""
+    """The puts of one store. A tenant's are submitted in the order of the calls."""
 
     def __init__(self, threads: Threads) -> None:
         """Use the threads for writes."""
         self._threads = threads
         self._lock = Lock()
-        self._queues: dict[str, _Queue] = {}  # of the tenants for which a thread works
+        self._queues: dict[str, _Queue] = {}  # of the tenants of which puts wait or are submitted
+        self._ready: deque[_Queue] = deque()  # those that no thread works for
+        self._workers = 0
+        self._come_to = 0  # puts, by the threads
         self._room = _Room()
         self._bell: _Bell | None = None
 
@@ -58,36 +65,70 @@ class Puts:
         tenant = one.writes.id
         with self._lock:
             queue = self._queues.get(tenant)
-            idle = queue is None
+            fresh = queue is None
             if queue is None:
                 queue = self._queues[tenant] = _Queue(tenant)
+                self._ready.append(queue)
             queue.waiting.append(one)
-        if idle:
-            try:
-                self._start(queue)
-            except DomicileError as error:
-                self._fail(queue, error)
+            begins = not self._workers
+            self._workers += begins
+        if begins:
+            self._begin()
+        elif fresh and not one.bell.watched:
+            one.bell.watched = True
+            self._look_later(one.bell)
 
-    def _start(self, queue: "_Queue") -> None:
+    def _look_later(self, bell: "_Bell") -> None:
+        bell.loop.call_later(_LOOK, self._look, bell, self._come_to)
+
+    def _look(self, bell: "_Bell", come_to: int) -> None:
+        """Begin another thread if tenants wait, because puts of others take long to submit."""
+        with self._lock:
+            slow = self._come_to - come_to < _SLOW
+            begins = bool(self._ready) and slow and self._workers < _WORKERS
+            self._workers += begins
+            bell.watched = bool(self._ready)
+        if begins:
+            self._begin()
+        if bell.watched:
+            self._look_later(bell)
+
+    def _begin(self) -> None:
+        """Have one more thread submit puts."""
+
         def ended(call: Future[None]) -> None:
             if (error := call.exception()) is not None:
-                self._fail(queue, error)
+                self._fail(error)
 
-        self._threads.begin_write(lambda: self._work(queue)).add_done_callback(ended)
+        try:
+            self._threads.begin_write(self._work).add_done_callback(ended)
+        except DomicileError as error:
+            with self._lock:
+                self._workers -= 1
+                alone = not self._workers
+            if alone:
+                self._fail(error)
 
-    def _work(self, queue: "_Queue") -> None:
-        """Submit what waits, in a thread; after a while, let another call go on with it."""
-        while True:
+    def _work(self) -> None:
+        """Submit what waits, of one tenant after the other, until nothing does. In a thread."""
+        while (queue := self._turn()) is not None:
             for _ in range(_TURN):
                 one = self._next(queue)
                 if one is None:
-                    return
+                    break
                 if not one.submit():
                     self._send_alone(one)
                 queue.current = None
-            with suppress(InvalidRequest):  # closed: this call goes on
-                self._start(queue)
-                return
+            else:
+                with self._lock:
+                    self._ready.append(queue)
+
+    def _turn(self) -> "_Queue | None":
+        with self._lock:
+            if self._ready:
+                return self._ready.popleft()
+            self._workers -= 1  # under the lock: who comes from now on begins another
+            return None
 
     def _send_alone(self, one: "_Put") -> None:
         """Send a large body in a thread of its own: others wait behind it in this one."""
@@ -104,7 +145,7 @@ class Puts:
 
         try:
             call = self._threads.begin_write(send)
-        except InvalidRequest:  # closed
+        except DomicileError:  # closed, or no thread can be started
             send()
         else:
             call.add_done_callback(ended)
@@ -113,6 +154,7 @@ class Puts:
         with self._lock:
             while queue.waiting:
                 one = queue.waiting.popleft()
+                self._come_to += 1
                 if not one.told.cancelled():
                     queue.current = one
                     return one
@@ -120,23 +162,29 @@ class Puts:
             self._queues.pop(queue.tenant, None)
             return None
 
-    def _fail(self, queue: "_Queue", error: BaseException) -> None:
+    def _fail(self, error: BaseException) -> None:
         """Answer all that no thread has submitted: the store was closed meanwhile."""
         with self._lock:
-            left = [*queue.waiting] if queue.current is None else [queue.current, *queue.waiting]
-            queue.waiting.clear()
-            self._queues.pop(queue.tenant, None)
+            left = [one for queue in self._queues.values() for one in queue.take()]
+            self._queues.clear()
+            self._ready.clear()
         for one in left:
             one.fail(error)
 
 
 @dataclass(slots=True, eq=False)
 class _Queue:
-    """What waits for the thread of a tenant, and what it submits now."""
+    """What waits of a tenant, and what a thread submits of it now."""
 
     tenant: str
     waiting: "deque[_Put]" = field(default_factory=deque)
     current: "_Put | None" = None
+
+    def take(self) -> "list[_Put]":
+        """Remove and return what waits, and return what is submitted now."""
+        some = [*self.waiting] if self.current is None else [self.current, *self.waiting]
+        self.waiting.clear()
+        return some
 
 
 class _Room:
@@ -162,10 +210,10 @@ class _Room:
 class _Put:
     """A put on its way, and its answer."""
 
-    __slots__ = ("_answer", "_bell", "_context", "_new", "_room", "_since", "told", "writes")
+    __slots__ = ("_answer", "_context", "_new", "_room", "_since", "bell", "told", "writes")
 
     def __init__(self, writes: Writes, new: NewRecord, bell: "_Bell", room: _Room) -> None:
-        self.writes, self._new, self._bell, self._room = writes, new, bell, room
+        self.writes, self._new, self.bell, self._room = writes, new, bell, room
         self._context: Context = copy_context()
         self.told = bell.loop.create_future()
         self._since = monotonic()
@@ -225,7 +273,7 @@ class _Put:
             raise InvalidStateError
         self._answer = answer
         self._room.leave(self.weight())
-        self._bell.ring(self)
+        self.bell.ring(self)
 
 
 class _Bell:
@@ -235,6 +283,7 @@ class _Bell:
         self.loop = loop
         self._answered: deque[_Put] = deque()
         self._rung = False
+        self.watched = False  # a look at what waits is due
 
     def ring(self, one: _Put) -> None:
         """Have the loop go on with a put. In any thread."""

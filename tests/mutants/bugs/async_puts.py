@@ -24,13 +24,25 @@ BUGS = (
         PUTS,
     ),
     bug(
-        "puts that wait are refused because the store closes",
+        "puts of tenants that wait for others go to no other thread",
         FILE,
-        "            with suppress(InvalidRequest):  # closed: this call goes on\n"
-        "                self._start(queue)\n"
-        "                return\n",
-        "            self._start(queue)\n            return\n",
-        PUTS,
+        "            begins = bool(self._ready) and slow and self._workers < _WORKERS\n",
+        "            begins = False\n",
+        ORDER,
+    ),
+    bug(
+        "it is seen only once whether the threads for puts are enough",
+        FILE,
+        "            bell.watched = bool(self._ready)\n",
+        "            bell.watched = False\n",
+        ORDER,
+    ),
+    bug(
+        "each tenant's puts take a thread of their own",
+        FILE,
+        "            begins = not self._workers\n",
+        "            begins = fresh\n",
+        ORDER,
     ),
     bug(
         "a tenant's thread lets no other tenant have its turn",
@@ -43,15 +55,15 @@ BUGS = (
         "puts that no thread took get no answer when the store closes",
         FILE,
         "            if (error := call.exception()) is not None:\n"
-        "                self._fail(queue, error)\n",
-        "            call.exception()\n",
+        "                self._fail(error)\n\n        try:\n",
+        "            call.exception()\n\n        try:\n",
         PUTS,
     ),
     bug(
         "the put that a thread submits gets no answer when the store closes",
         FILE,
-        "[*queue.waiting] if queue.current is None else [queue.current, *queue.waiting]",
-        "[*queue.waiting]",
+        "[*self.waiting] if self.current is None else [self.current, *self.waiting]",
+        "[*self.waiting]",
         PUTS,
     ),
     bug(
@@ -173,8 +185,8 @@ BUGS = (
     bug(
         "a large put is refused because the store closes",
         FILE,
-        "        except InvalidRequest:  # closed\n            send()\n",
-        "        except InvalidRequest as error:\n            one.fail(error)\n",
+        "        except DomicileError:  # closed, or no thread can be started\n            send()\n",
+        "        except DomicileError as error:\n            one.fail(error)\n",
         PUTS,
     ),
     bug(
