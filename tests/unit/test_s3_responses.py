@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
@@ -289,7 +290,10 @@ EARLY = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
 FAILED = b"HTTP/1.1 503 -\r\nContent-Length: 0\r\n\r\n"
 
 
-@pytest.mark.parametrize("answer", [Answer(202), Answer(raw=[EARLY + FAILED])], ids=["202", "103"])
+UNSURE = [Answer(202), Answer(204), Answer(206), Answer(raw=[EARLY + FAILED])]
+
+
+@pytest.mark.parametrize("answer", UNSURE, ids=["202", "204", "206", "103"])
 @pytest.mark.parametrize("write", [(put, "PUT"), (upload, "POST")], ids=["put", "upload"])
 def test_a_write_that_is_not_done_yet_is_unknown(
     server: LoopbackServer,
@@ -331,6 +335,21 @@ def test_a_success_before_the_body_is_none() -> None:
         with closing(one), pytest.raises(BackendTimeout):
             put(one)
         assert served.result() == b""
+
+
+def test_an_upload_that_is_completed_later_is_unknown(
+    server: LoopbackServer, backend: S3Backend
+) -> None:
+    """Although the body says what it would if it were done."""
+
+    def last(request: Request) -> Answer:
+        done = request.method == "POST" and "uploads" not in request.query
+        return replace(uploading(request), status=202 if done else 200)
+
+    server.answer = at_home(last)
+
+    with pytest.raises(BackendTimeout):
+        upload(backend)
 
 
 def test_what_comes_before_a_response_is_not_content(

@@ -46,6 +46,7 @@ _SETTINGS = _ROOTS.keys() - {
     "DeleteObjects",
     "GetBucketLocation",
 }
+_KEEP = {"PutObject", "UploadPart"}  # their answer has no content, and is always a 200
 _OK, _FIRST_ERROR = 200, 300
 
 
@@ -59,13 +60,19 @@ def install(client: "S3Client") -> None:
     def check(
         operation_model: OperationModel, response_dict: Mapping[str, Any], **_: object
     ) -> None:
-        if response_dict["status_code"] == HTTPStatus.ACCEPTED:
-            raise InvalidResponse("what was asked for is not done yet")
-        if _OK <= response_dict["status_code"] < _FIRST_ERROR:
+        status = response_dict["status_code"]
+        if _OK < status < _FIRST_ERROR and not _is_done(operation_model.name, status):
+            raise InvalidResponse(f"status {status}")
+        if _OK <= status < _FIRST_ERROR:
             check_response(operation_model.name, response_dict["body"])
             check_settings(operation_model, response_dict["body"])
 
     client.meta.events.register_first("before-parse.s3", check)
+
+
+def _is_done(operation: str, status: int) -> bool:
+    """Return whether a status from 201 to 299 says that an operation is done."""
+    return status != HTTPStatus.ACCEPTED and operation not in _KEEP
 
 
 def check_response(operation: str, body: object) -> None:

@@ -17,7 +17,7 @@ from typing import Final
 
 from storage.client.aio.threads import Threads
 from storage.client.writes import Writes
-from storage.errors import DomicileError, InvalidRequest, TermsChanged
+from storage.errors import DomicileError, TermsChanged
 from storage.model import NewRecord, PutResult
 from storage.packs.queue import busy
 

@@ -185,7 +185,8 @@ BUGS = (
     bug(
         "a large put is refused because the store closes",
         FILE,
-        "        except DomicileError:  # closed, or no thread can be started\n            send()\n",
+        "        except DomicileError:  # closed, or no thread can be started\n"
+        "            send()\n",
         "        except DomicileError as error:\n            one.fail(error)\n",
         PUTS,
     ),

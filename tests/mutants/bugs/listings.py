@@ -62,8 +62,15 @@ BUGS: tuple[Bug, ...] = (
     bug(
         "what a server is going to do is done",
         "backends/s3/responses.py",
-        '        if response_dict["status_code"] == HTTPStatus.ACCEPTED:',
-        "        if False:",
+        "    return status != HTTPStatus.ACCEPTED and operation not in _KEEP\n",
+        "    return operation not in _KEEP\n",
+        RESPONSES,
+    ),
+    bug(
+        "a PUT with any success for its answer is stored",
+        "backends/s3/responses.py",
+        "    return status != HTTPStatus.ACCEPTED and operation not in _KEEP\n",
+        "    return status != HTTPStatus.ACCEPTED\n",
         RESPONSES,
     ),
     bug(
