@@ -41,12 +41,18 @@ _TOGETHER = 1000  # tenants that are read again with one that is
 
 @dataclass(slots=True)
 class _Cached:
-    """The home and the terms of a tenant. ``used``: since they were read."""
+    """The home and the terms of a tenant. ``used``: since they were read. ``again``: being read."""
 
     read: float
     served: ServedRegion
     terms: TenantTerms
     used: bool = False
+    again: bool = False
+
+    def ages(self, served: ServedRegion, before: float) -> bool:
+        """Return whether it was used, will soon be too old, and nobody reads it again yet."""
+        due = self.used and self.read <= before and not self.again
+        return due and self.served is served
 
 
 class Homes:
@@ -121,8 +127,9 @@ class Homes:
             if cached is not None:
                 self._cache.move_to_end(tenant)
                 cached.used = True
-        if cached is not None and self._clock() - cached.read < _CACHED:
-            return cached.served, cached.terms
+                if self._clock() - cached.read < _CACHED:
+                    return cached.served, cached.terms
+                cached.again = True
         found = self._look_up(tenant, cached.served.region.name if cached else None)
         with self._lock:
             self._cache[tenant] = _Cached(self._clock(), *found, used=True)
@@ -198,9 +205,11 @@ class Homes:
             aged = (
                 (name, known)
                 for name, known in self._cache.items()
-                if known.used and known.served is served and known.read <= soon and name != tenant
+                if known.ages(served, soon) and name != tenant
             )
             others = dict(islice(aged, _TOGETHER))
+            for known in others.values():
+                known.again = True  # else each thread that finds one too old reads the same ones
         if not others:
             return
         try:

@@ -111,6 +111,26 @@ def counting(asked: list[int]) -> object:
     return find_all
 
 
+def test_threads_do_not_read_the_same_ones_again(
+    homes: Homes, counter: Counter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While one thread reads those in use, another one reads its own tenant alone."""
+    requests(homes, counter, *NAMES)
+    counter.seconds += 5
+    asked, real = list[int](), tenants.find_all
+
+    def find_all(connection: Connection, ids: list[str]) -> dict[str, TenantTerms]:
+        asked.append(len(ids))
+        if len(ids) > 1 and len(asked) == 2:  # the second thread comes just now
+            homes.find(NAMES[1])
+        return real(connection, ids)
+
+    monkeypatch.setattr(tenants, "find_all", find_all)
+    homes.find(NAMES[0])
+
+    assert asked == [1, len(NAMES) - 1, 1]
+
+
 def test_no_terms_are_older_than_five_seconds(
     domicile: Domicile, homes: Homes, counter: Counter
 ) -> None:

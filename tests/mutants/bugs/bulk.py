@@ -35,8 +35,15 @@ BUGS = (
     bug(
         "the cache of tenants reads idle ones for ever",
         "client/homes.py",
-        "if known.used and known.served is served",
-        "if known.served is served",
+        "        due = self.used and self.read <= before",
+        "        due = self.read <= before",
+        TENANTS,
+    ),
+    bug(
+        "each thread reads all tenants again",
+        "client/homes.py",
+        "                known.again = True  # else",
+        "                pass  # else",
         TENANTS,
     ),
     bug(
