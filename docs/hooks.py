@@ -198,7 +198,7 @@ def errors_page() -> str:
         "Every error is a `DomicileError`. Its text says what happened and what to do; no text "
         "shows content, metadata, a subject, a file name or a key. `code` is the stable name for "
         "logs and JSON, `retryable` says whether the same call may succeed later, and `outcome` "
-        "what a failed write left behind.\n\n"
+        "what a failed write left behind. `http_status` is what an HTTP service answers with.\n\n"
         f"```text\n{_tree(DomicileError)}\n```"
     )
     return "\n\n".join([head, *(_error(kind) for kind in _below(DomicileError))])
@@ -240,6 +240,7 @@ def _error(kind: type[DomicileError]) -> str:
                     f"- **Cause:** {' '.join(_literals(kind.__doc__).split())}",
                     f"- **Retry:** {retry}. {outcome}",
                     f"- **What to do:** {kind.usual_advice}",
+                    f"- **HTTP status:** {kind.http_status}",
                 ]
             ),
         ]

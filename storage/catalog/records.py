@@ -354,20 +354,24 @@ def needing(
         yield x[0], RecordId(DataClass(x[1]), x[2], x[3], x[4], x[5])
 
 
+Span = tuple[datetime | None, datetime | None]
+"""From a time on, until before another one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Narrow:
     """Which records of a tenant are listed. None and (): all.
 
     ``subjects``, ``groups``: pseudonyms of one name under every key. ``flagged``: those that have a
-    flag, or have none. ``minted``: those from a time on, until another one. ``ended``: of a class,
-    those minted earlier are not listed.
+    flag, or have none. ``minted``: those of that time. ``ended``: of a class, those minted earlier
+    are not listed.
     """
 
     data_class: DataClass | None = None
     subjects: Sequence[bytes] = ()
     groups: Sequence[bytes] = ()
     flagged: bool | None = None
-    minted: tuple[datetime, datetime] | None = None
+    minted: Span = (None, None)
     ended: Mapping[DataClass, datetime] = field(default_factory=dict)
 
     def of(self, c: Columns) -> list[ColumnElement[bool]]:
@@ -381,8 +385,11 @@ class Narrow:
             where.append(c.grp.in_(self.groups))
         if self.flagged is not None:
             where.append((c.sealed_flags.is_not if self.flagged else c.sealed_flags.is_)(None))
-        if self.minted is not None:
-            where += [c.minted >= self.minted[0], c.minted < self.minted[1]]
+        first, last = self.minted
+        if first is not None:
+            where.append(c.minted >= first)
+        if last is not None:
+            where.append(c.minted < last)
         return [*where, *not_ended(c, self.ended)]
 
 
@@ -408,8 +415,11 @@ def page(
     after: RecordId | None,
     now: datetime,
     limit: int,
+    newest: bool = False,
 ) -> list[Row]:
     """Return readable records of a tenant in order of minting, after one of them.
+
+    ``newest``: those that were minted last come first.
 
     A page of a subject reads as many rows as it has, for each version of the pseudonym, however
     many the subject has. Until the transaction ends, the planner avoids sorts.
@@ -420,21 +430,45 @@ def page(
     if narrow.subjects:
         connection.execute(_IN_ORDER)
     for table, some in product((t.record, t.file), each):
-        query = _page(table, tenant, some, after=after, now=now).limit(limit)
+        query = _page(table, tenant, some, after=after, now=now, newest=newest).limit(limit)
         found += [row_of(row) for row in connection.execute(query)]
-    return sorted(found, key=lambda row: (row.id.minted, row.id.unique))[:limit]
+    found.sort(key=lambda row: (row.id.minted, row.id.unique), reverse=newest)
+    return found[:limit]
+
+
+def count(connection: Connection, tenant: str, narrow: Narrow, *, now: datetime, most: int) -> int:
+    """Return how many readable records a tenant has; ``most`` if there are more."""
+    found = 0
+    for table in (t.record, t.file):
+        some = _readable(table, tenant, narrow, now=now).limit(most - found).subquery()
+        found += connection.scalar(select(func.count()).select_from(some)) or 0
+    return found
 
 
 def _page(
-    table: Table, tenant: str, narrow: Narrow, *, after: RecordId | None, now: datetime
+    table: Table,
+    tenant: str,
+    narrow: Narrow,
+    *,
+    after: RecordId | None,
+    now: datetime,
+    newest: bool,
 ) -> Select[Any]:
+    c = table.c
+    query = _readable(table, tenant, narrow, now=now)
+    order = tuple_(c.minted, c.uid)
+    if after is not None:
+        last = tuple_(literal(after.minted), literal(after.unique))
+        query = query.where(order < last if newest else order > last)
+    return query.order_by(*((c.minted.desc(), c.uid.desc()) if newest else (c.minted, c.uid)))
+
+
+def _readable(table: Table, tenant: str, narrow: Narrow, *, now: datetime) -> Select[Any]:
     c = table.c
     where = [c.tenant == tenant, ~fenced(table), *narrow.of(c)]
     if table is t.record:
         where.append(c.expiry_day > now.date())
-    if after is not None:
-        where.append(tuple_(c.minted, c.uid) > tuple_(literal(after.minted), literal(after.unique)))
-    return select(table).where(*where).order_by(c.minted, c.uid)
+    return select(table).where(*where)
 
 
 def row_of(found: SqlRow[Any]) -> Row:

@@ -97,6 +97,15 @@ def check_digest(document: str) -> None:
         )
 
 
+MintedFrom = Annotated[
+    str | None,
+    Option("--from", metavar="TIME", help="Only ids minted at or after TIME (UTC)."),
+]
+MintedTo = Annotated[
+    str | None, Option("--to", metavar="TIME", help="Only ids minted before TIME (UTC).")
+]
+
+
 def parse_time(text: str | None) -> datetime | None:
     """Return a time, in UTC if it names no zone. Raise InvalidRequest."""
     if text is None:

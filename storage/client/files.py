@@ -1,17 +1,23 @@
 """A body that a caller produces or reads piece by piece."""
 
+import errno
+import io
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import replace
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from storage.client.validate import check_range
 from storage.errors import BodyTooLarge, DomicileError, InvalidRequest
 from storage.model import NewRecord, PutResult, Record, RecordId, RecordInfo
 from storage.packs.reader import Reader
 
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
 CHUNK = 4 * 1024 * 1024
+_LINE = 64 * 1024  # bytes in which the end of a line is looked for
 
 Submit = Callable[[NewRecord], Future[PutResult]]
 
@@ -78,16 +84,19 @@ class Capture:
             self.fail(failure, error)
 
 
-class OpenFile:
-    """A record opened for reading in ranges.
+class OpenFile(io.RawIOBase):
+    """A record opened for reading: in ranges, or as a binary file without a buffer.
 
-    Every read checks again that it is allowed. Reads raise NotFound, Erased, Expired,
-    PurposeRefused, Unavailable, KeyUnavailable or Corrupt.
+    Every read checks again that it is allowed, and asks a backend. Whoever reads little at a time
+    wraps it: ``io.BufferedReader(file, 1 << 20)``. Reads raise NotFound, Erased, Expired,
+    PurposeRefused, Unavailable, KeyUnavailable or Corrupt. ``read_range`` and ``chunks`` are
+    thread-safe, and take no notice of the position.
     """
 
     def __init__(self, reader: Reader, tenant: str, found: Record) -> None:
         """Use ``BoundTenant.open`` instead."""
         self._reader, self._tenant = reader, tenant
+        self._position = 0
         self.info: RecordInfo = found.info
         self.metadata: Mapping[str, object] = found.metadata
 
@@ -111,14 +120,65 @@ class OpenFile:
         check_range(1, size)
         return ((start, start + size) for start in range(0, self.size, size))
 
-    def __enter__(self) -> Self:
-        """Return the open record."""
-        return self
+    def readable(self) -> bool:
+        """Return True."""
+        return True
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Do nothing: an open record holds no resource."""
+    def seekable(self) -> bool:
+        """Return True."""
+        return True
+
+    def tell(self) -> int:
+        """Return the position. Raises ValueError if it is closed."""
+        self._check_open()
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        """Move the position, also past the end, and return it.
+
+        Raises OSError before the beginning, as a file does, and ValueError if it is closed.
+        """
+        self._check_open()
+        position = (0, self._position, self.size)[whence] + offset
+        if position < 0:
+            raise OSError(errno.EINVAL, "The position would be before the beginning.")
+        self._position = position
+        return position
+
+    def readinto(self, buffer: "WriteableBuffer", /) -> int:
+        """Fill a buffer from the position on, and return the number of bytes: 0 at the end."""
+        self._check_open()
+        with memoryview(buffer).cast("B") as view:
+            body = self._read(len(view))
+            view[: len(body)] = body
+        return len(body)
+
+    def readall(self) -> bytes:
+        """Return the rest."""
+        self._check_open()
+        return b"".join(iter(lambda: self._read(CHUNK), b""))
+
+    def readline(self, limit: int | None = -1, /) -> bytes:
+        """Return a line. Each asks a backend at least once: wrap the file to read many."""
+        self._check_open()
+        most = self.size if limit is None or limit < 0 else limit
+        line = b""
+        while len(line) < most and (body := self._read(min(_LINE, most - len(line)))):
+            part = body[: body.find(b"\n") + 1] or body
+            self._position -= len(body) - len(part)
+            line += part
+            if part.endswith(b"\n"):
+                break
+        return line
+
+    def _read(self, count: int) -> bytes:
+        start = self._position
+        if start >= self.size or not count:
+            return b""
+        body = self.read_range(start, start + count)
+        self._position = start + len(body)
+        return body
+
+    def _check_open(self) -> None:
+        if self.closed:
+            raise ValueError("The record was closed.")

@@ -1,7 +1,6 @@
 """Checks of legal holds and of their changes. No error message shows a value."""
 
 import re
-from datetime import datetime
 
 from regions.fields import DIGEST, JURISDICTION
 from storage.client.validate import (
@@ -9,12 +8,13 @@ from storage.client.validate import (
     check_length,
     check_note,
     check_scope,
+    check_span,
     check_tenant_id,
     check_text,
     is_date,
 )
 from storage.errors import InvalidRequest
-from storage.model import CarveOut, HoldSpec, ScopeKind, utc
+from storage.model import CarveOut, HoldSpec, ScopeKind
 from storage.policy import well_formed
 
 MOST_NAMES = 1000  # tenants or accounts in one carve-out: each record is compared with all
@@ -43,7 +43,7 @@ def check_hold(spec: object) -> None:
             "future must be True or False: whether records minted later are covered."
         )
     _check_classes(spec.classes)
-    _check_span(spec.minted_from, spec.minted_to)
+    check_span(spec.minted_from, spec.minted_to)
     check_carve_outs(spec.exclude)
 
 
@@ -91,7 +91,7 @@ def _check_carve_out(part: CarveOut) -> None:
         for name in names:
             _check_name(what, name)
     _check_classes(part.classes)
-    _check_span(part.minted_from, part.minted_to)
+    check_span(part.minted_from, part.minted_to)
 
 
 def _check_name(what: str, name: object) -> None:
@@ -121,18 +121,6 @@ def _check_classes(classes: object) -> None:
         raise InvalidRequest("classes must be a tuple.", advice="Pass () for all classes.")
     for data_class in classes:
         check_class(data_class)
-
-
-def _check_span(since: object, until: object) -> None:
-    span = [_moment(at) for at in (since, until) if at is not None]
-    if span != sorted(span):
-        raise InvalidRequest("The time span of a hold must not end before it starts.")
-
-
-def _moment(at: object) -> datetime:
-    if not isinstance(at, datetime):
-        raise InvalidRequest("minted_from and minted_to must be datetimes.")
-    return utc(at)
 
 
 def _matches(pattern: str, text: object) -> bool:

@@ -1,38 +1,36 @@
 """``Tenant``: the records of one tenant. No method takes a tenant id."""
 
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future
 from datetime import date
 from itertools import chain
 from uuid import UUID
 
-from storage.catalog import objects, pseudonym_keys, records, tenants, training
-from storage.catalog.records import Narrow
+from storage.catalog import objects, records, training
 from storage.client.explaining import explain_purpose
 from storage.client.files import OpenFile
 from storage.client.grants import approve_for_customer
 from storage.client.homes import Homes
 from storage.client.lines import check_login, facts_of
+from storage.client.listings import Listings
 from storage.client.objections import history, object_to, withdraw
 from storage.client.recorded import RecordedRead
 from storage.client.regions import ServedRegion
-from storage.client.screening import check_flagged, check_screening, moments_of
+from storage.client.screening import check_screening, moments_of
 from storage.client.training import Models, check_tuning
 from storage.client.validate import (
     Id,
     as_id,
     as_uuid,
     check_bound,
-    check_class,
     check_day,
     check_erasure,
-    check_limit,
-    check_name,
     check_objection,
     check_processor,
     check_purpose,
 )
-from storage.client.writes import Writes
-from storage.errors import InvalidRequest, NotFound
+from storage.errors import DomicileError, InvalidRequest, NotFound
 from storage.ledger.fence import Sleep, fence
 from storage.ledger.handover import hand_over
 from storage.model import (
@@ -43,6 +41,7 @@ from storage.model import (
     Explanation,
     FineTuning,
     Flag,
+    GetFailure,
     Grant,
     HandedOver,
     Objection,
@@ -52,7 +51,6 @@ from storage.model import (
     Reason,
     Record,
     RecordId,
-    RecordInfo,
     Replica,
     ReplicaState,
     Scope,
@@ -60,13 +58,16 @@ from storage.model import (
     ScreenFailure,
 )
 from storage.packs.openings import for_flags, term_of_found
-from storage.packs.reader import Reader, info
+from storage.packs.reader import Reader
 from storage.packs.screen import Screener, Screening
-from storage.policy import decide_placement, ended_before, term_now
+from storage.policy import decide_placement
+from storage.pool import Pool
 from storage.training.tuning import note_tuning
 
+GET_AHEAD = 8  # of ``get_many``: each may have 16 MiB
 
-class Tenant(Writes):
+
+class Tenant(Listings):
     """Writes, lists and erases the records of one tenant. Thread-safe; see ``Store.tenant``.
 
     Arguments that several methods share:
@@ -91,46 +92,6 @@ class Tenant(Writes):
     Nothing here opens a record: that needs an actor. See ``bind``.
     """
 
-    def list(
-        self,
-        *,
-        data_class: DataClass | None = None,
-        subject: str | None = None,
-        group: str | None = None,
-        flagged: bool | None = None,
-        after: Id | None = None,
-        limit: int = 100,
-    ) -> Sequence[RecordInfo]:
-        """Return the readable records, oldest first, without opening them.
-
-        ``data_class``, ``subject`` and ``group`` narrow the list; ``flagged=True`` lists those that
-        have a flag, ``flagged=False`` those that have none. At most ``limit`` (1 to 1000).
-        To page, pass the last id as ``after``. Raises KeyUnavailable if another process uses a
-        newer pseudonym key than this one has.
-        """
-        check_limit(limit)
-        check_name("subject", subject)
-        check_name("group", group)
-        if data_class is not None:
-            check_class(data_class)
-        check_flagged(flagged)
-        last = None if after is None else as_id(after)
-        region = self._homes.find(self.id)[0].region
-        names, now = region.pseudonyms, region.clock.now()
-        with region.catalog.begin() as connection:
-            if subject is not None or group is not None:
-                pseudonym_keys.check_complete(connection, region.name, names.versions)
-            own = tenants.retention_of(connection, self.id)
-            narrow = Narrow(
-                data_class,
-                names.all(self.id, "subject", subject) if subject is not None else (),
-                names.all(self.id, "group", group) if group is not None else (),
-                flagged,
-                ended=ended_before(region.topology, own, now),
-            )
-            rows = records.page(connection, self.id, narrow, after=last, now=now, limit=limit)
-        return [info(row, term_now(region.topology, own, row.id, row.origin_date)) for row in rows]
-
     def erase(self, scope: Scope, *, reason: Reason, ticket: str | None = None) -> Erasure:
         """Erase a record, a subject, a group, or the whole tenant.
 
@@ -145,6 +106,15 @@ class Tenant(Writes):
         check_erasure(scope, reason, ticket)
         served, _ = self._homes.find(self.id)
         return fence(served.region, self.id, scope, reason=reason, ticket=ticket, sleep=self._sleep)
+
+    def delete(
+        self, id: Id, *, reason: Reason = Reason.CUSTOMER_REQUEST, ticket: str | None = None
+    ) -> Erasure:
+        """Erase a record, and what derives from it: ``erase`` for one id.
+
+        A record that is not there, or was erased before, is erased all the same.
+        """
+        return self.erase(Scope.record(as_id(id)), reason=reason, ticket=ticket)
 
     def explain(self, id: Id) -> Explanation:
         """Return where a record is stored, why there, for how long, and for what it was used.
@@ -277,6 +247,21 @@ class BoundTenant(Tenant):
         record_id = as_id(id)
         return self._reader(record_id, purpose, tuning).get(self.id, record_id)
 
+    def get_many(self, ids: Iterable[Id], *, purpose: Purpose) -> Iterator[Record | GetFailure]:
+        """Return many records, in the order of their ids. Each is decided and noted as by ``get``.
+
+        Reads at most 8 ahead of the one that it yields, at the same time. One that may not be
+        opened, or fails, yields a GetFailure and does not stop the others.
+        """
+        ahead: deque[tuple[Id, Future[Record]]] = deque()
+        with Pool(GET_AHEAD, "get") as pool:
+            for one in ids:
+                if len(ahead) == GET_AHEAD:
+                    yield got(*ahead.popleft())
+                ahead.append((one, pool.submit(self.get, one, purpose=purpose)))
+            while ahead:
+                yield got(*ahead.popleft())
+
     def open(self, id: Id, *, purpose: Purpose, tuning: FineTuning | None = None) -> OpenFile:
         """Open a record of any size, to read it in ranges. ``tuning``: as for ``get``."""
         record_id = as_id(id)
@@ -321,7 +306,7 @@ class BoundTenant(Tenant):
         """Return the batches whose results ``screen`` yields."""
         check_screening(classifier, data_class, day, limit)
         last = None if after is None else as_id(after)
-        minted = None if day is None else moments_of(day)
+        minted = (None, None) if day is None else moments_of(day)
         served = self._homes.find(self.id)[0]
         self._check_login(served, None, Purpose.ABUSE_SCREENING)
         screening = Screening(self.actor, self.id, classifier, data_class, minted)
@@ -389,3 +374,11 @@ class BoundTenant(Tenant):
         """Note for which job and model a file is read, if it may be."""
         region = self._homes.find(self.id)[0].region
         note_tuning(region, self.actor, tuning, tenant=self.id, record_id=record_id)
+
+
+def got(id: Id, read: Future[Record]) -> Record | GetFailure:
+    """Return a record that was read ahead, when it is there, or why it is not."""
+    try:
+        return read.result()
+    except DomicileError as error:
+        return GetFailure(id, error)

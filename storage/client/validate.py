@@ -27,6 +27,7 @@ from storage.model import (
     ScopeKind,
     TenantSpec,
     Trait,
+    utc,
 )
 from storage.model.codes import is_code
 from storage.policy import well_formed
@@ -35,6 +36,7 @@ Id = RecordId | str
 """A record's id, or its text form."""
 
 PAGE = 1000  # the largest ``limit`` of a listing
+MOST_COUNTED = 1_000_000
 LONGEST_NAME = 1024  # bytes in UTF-8
 _TICKET = _NOTE = 200  # characters
 
@@ -280,6 +282,28 @@ def check_limit(limit: object) -> None:
     """Check the limit of a listing. Raises InvalidRequest."""
     if type(limit) is not int or not 1 <= limit <= PAGE:
         raise InvalidRequest(f"limit must be from 1 to {PAGE}.")
+
+
+def check_most(most: object) -> None:
+    """Check after how many records a count stops. Raises InvalidRequest."""
+    if type(most) is not int or not 1 <= most <= MOST_COUNTED:
+        raise InvalidRequest(f"most must be from 1 to {MOST_COUNTED:,}.")
+
+
+def check_span(minted_from: object, minted_to: object) -> None:
+    """Check when ids were minted: from one moment until before another. None: no limit.
+
+    Raises InvalidRequest, and NaiveDatetime without a time zone.
+    """
+    span = [_moment(at) for at in (minted_from, minted_to) if at is not None]
+    if span != sorted(span):
+        raise InvalidRequest("minted_to must not be before minted_from.")
+
+
+def _moment(at: object) -> datetime:
+    if not isinstance(at, datetime):
+        raise InvalidRequest("minted_from and minted_to must be datetimes.")
+    return utc(at)
 
 
 def check_range(start: object, stop: object) -> None:

@@ -16,6 +16,7 @@ def _refusals() -> set[str]:
 class Unavailable(DomicileError):
     """A part of the system did not respond."""
 
+    http_status = 503
     retryable = True
     usual_advice = "Try again. See: domicile doctor"
 
@@ -85,6 +86,7 @@ class NoOpenBackend(Unavailable):
     """Too few backends of the region may take anything new."""
 
     retryable = False
+    http_status = 500
     usual_advice = (
         "Correct these buckets. See: domicile backend posture. "
         "Until then an operator can let ledger entries alone go to one: domicile backend accept"
@@ -126,6 +128,7 @@ class BackendForbidden(BackendError):
     """The backend refused the credentials for this request."""
 
     retryable = False
+    http_status = 500
     usual_advice = "Grant the credentials that right. See: domicile doctor"
 
 
@@ -133,6 +136,7 @@ class BackendInUse(BackendError):
     """The place of a new backend exists, and holds what is not ours."""
 
     retryable = False
+    http_status = 500
     usual_advice = "Nothing was changed there. Name another bucket or directory in the topology."
 
 
@@ -140,6 +144,7 @@ class BackendClosed(BackendError):
     """Nothing new may go to the backend: its posture is bad or unknown."""
 
     retryable = False
+    http_status = 500
     usual_advice = "See: domicile backend posture"
 
 
@@ -147,6 +152,7 @@ class BackendMisplaced(BackendError):
     """The backend is not where the topology says, or redirects elsewhere."""
 
     retryable = False
+    http_status = 500
     usual_advice = "Compare its entry in the topology with its location. See: domicile doctor"
 
 
@@ -170,6 +176,7 @@ class KeyAbsent(BackendError):
     """Nothing is stored under the key."""
 
     retryable = False
+    http_status = 500
     usual_advice = "Domicile reads another replica, if there is one. See: domicile status"
 
 
@@ -206,6 +213,7 @@ class ProcessorForbidden(ProcessorError):
     """The processor refused the request."""
 
     retryable = False
+    http_status = 500
     usual_advice = "Give it the public key of our requests. See: domicile processor key"
 
 
@@ -213,6 +221,7 @@ class ProcessorMisplaced(ProcessorError):
     """The processor redirects elsewhere."""
 
     retryable = False
+    http_status = 500
     usual_advice = "Compare its url in sub_processors.toml with its location."
 
 
@@ -225,6 +234,7 @@ class AcknowledgementInvalid(ProcessorError):
 class OutcomeUnknown(DomicileError):
     """The record may be stored or not."""
 
+    http_status = 503
     retryable = True
     outcome = "unknown"
     usual_advice = "Put the record again with the same id and content."
@@ -244,6 +254,7 @@ class Corrupt(DomicileError):
 class KeyUnavailable(DomicileError):
     """A key that should exist cannot be read."""
 
+    http_status = 503
     retryable = True
     usual_advice = "Try again when its backends respond. See: domicile doctor"
 

@@ -8,6 +8,7 @@ from storage.errors.base import DOCUMENTATION, DomicileError
 class InvalidRequest(DomicileError):
     """The request is invalid."""
 
+    http_status = 400
     usual_advice = "Change the request. The same request fails again."
 
 
@@ -38,12 +39,14 @@ class NaiveDatetime(InvalidRequest):
 class MetadataTooLarge(InvalidRequest):
     """The metadata is larger than 4 KiB."""
 
+    http_status = 413
     usual_advice = "Put large values into the body."
 
 
 class BodyTooLarge(InvalidRequest):
     """The body is larger than 16 MiB, or than its data class allows."""
 
+    http_status = 413
     usual_advice = "Use put_file for large content."
 
 
@@ -56,18 +59,21 @@ class StreamFailed(InvalidRequest):
 class LineageConflict(InvalidRequest):
     """A record that this one derives from is missing, or has another subject or group."""
 
+    http_status = 409
     usual_advice = "Store the parent first. Give both the same subject and group."
 
 
 class IdConflict(InvalidRequest):
     """The id belongs to a record with other content."""
 
+    http_status = 409
     usual_advice = "Mint a new id. The existing record is unchanged."
 
 
 class Refused(DomicileError):
     """The policy forbids the request."""
 
+    http_status = 403
     usual_advice = "See: domicile policy explain"
 
     def __init__(self, message: str = "", *, reasons: Sequence[str] = (), advice: str = "") -> None:
@@ -79,12 +85,14 @@ class Refused(DomicileError):
 class UnknownTenant(Refused):
     """The tenant does not exist in the regions that this process serves."""
 
+    http_status = 404
     usual_advice = "Check the tenant id, or add the tenant."
 
 
 class WrongRegion(Refused):
     """The tenant's home is a region that this process does not serve."""
 
+    http_status = 421
     usual_advice = "Send the request to a process that serves the home region."
 
     def __init__(self, message: str = "", *, home: str, advice: str = "") -> None:
@@ -102,12 +110,14 @@ class ConsumerTenant(Refused):
 class TenantConflict(Refused):
     """The tenant exists with another account or home."""
 
+    http_status = 409
     usual_advice = "Use another tenant id, or the account and home that the tenant has."
 
 
 class TenantNotEmpty(Refused):
     """Something of the tenant is left, so it is not removed."""
 
+    http_status = 409
     usual_advice = "Erase the tenant, release its holds, and let the workers complete both."
 
 
@@ -154,6 +164,7 @@ class RetirementRefused(Refused):
 class RegionNotEmpty(Refused):
     """Something is left in the region, or it was never retired, so it does not end."""
 
+    http_status = 409
     usual_advice = f"See {DOCUMENTATION}howto/retire-a-region/"
 
 
@@ -202,24 +213,28 @@ class HoldRefused(Refused):
 class Held(Refused):
     """A legal hold preserves the record, so it is not destroyed."""
 
+    http_status = 409
     usual_advice = "See: domicile hold list. What was deferred resumes when the hold is released."
 
 
 class NotFound(DomicileError):
     """The tenant has no such record."""
 
+    http_status = 404
     usual_advice = "Check the id and the tenant."
 
 
 class Erased(DomicileError):
     """The record was erased, or its id was minted before an erasure that covers it."""
 
+    http_status = 410
     usual_advice = "Erased data cannot be restored. Mint a new id for new data."
 
 
 class Expired(DomicileError):
     """The retention of the record is over."""
 
+    http_status = 410
     usual_advice = "Expired data cannot be restored. Mint a new id for new data."
 
 

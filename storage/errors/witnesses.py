@@ -52,6 +52,7 @@ class WitnessRefused(WitnessError):
     """The witness refused the checkpoint."""
 
     retryable = False
+    http_status = 500
     usual_advice = "Ask who runs it whether it accepts this log. It needs the log's verifier key."
 
 

@@ -47,7 +47,17 @@ from storage.model.permits import PERMIT_LASTS, StaffPermit
 from storage.model.placement import Explanation, PlacementReason, Replica, ReplicaState, Verdict
 from storage.model.posture import Posture, PostureFinding, PostureState
 from storage.model.purposes import ConsentFacts, EpochFacts, PurposeExplanation
-from storage.model.records import NewRecord, Origin, PutFailure, PutResult, Record, RecordInfo
+from storage.model.records import (
+    Count,
+    GetFailure,
+    NewRecord,
+    Origin,
+    Page,
+    PutFailure,
+    PutResult,
+    Record,
+    RecordInfo,
+)
 from storage.model.scopes import Scope, ScopeKind, count_named
 from storage.model.status import (
     BackendState,
@@ -95,6 +105,7 @@ __all__ = [
     "ConsentKind",
     "Copy",
     "CopyState",
+    "Count",
     "DataClass",
     "Decision",
     "Deferral",
@@ -112,6 +123,7 @@ __all__ = [
     "Explanation",
     "FineTuning",
     "Flag",
+    "GetFailure",
     "Grant",
     "GrantSpec",
     "GrantState",
@@ -131,6 +143,7 @@ __all__ = [
     "ObjectionEffect",
     "Origin",
     "Outstanding",
+    "Page",
     "PlaceStatus",
     "PlacedHold",
     "PlacementReason",

@@ -7,10 +7,13 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from regions.model import RECORD_CLASSES, DataClass
 from storage.errors import InvalidRequest, MalformedId, NaiveDatetime
+
+if TYPE_CHECKING:
+    from pydantic_core import CoreSchema
 
 Entropy = Callable[[int], bytes]
 """Returns that many random bytes: ``os.urandom``, or a seeded source in tests."""
@@ -50,9 +53,12 @@ def in_utc(moment: datetime) -> datetime:
         raise ValueError("no year from 1 to 9999 in UTC") from None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class RecordId:
     """The id of a record, minted before the record is written. It contains nothing personal.
+
+    It equals its text form. A field of a pydantic model may have this type: it takes an id or its
+    text, and is text in JSON.
 
     ``day`` is the expiry day (None: kept until deleted); it names the only partition that can have
     the record. ``unique`` distinguishes ids of the same class, region and moment. The text form is
@@ -137,3 +143,35 @@ class RecordId:
         raw = (since // timedelta(milliseconds=1)).to_bytes(6) + days.to_bytes(2) + self.unique
         packed = base64.b32hexencode(raw).decode().rstrip("=").lower()
         return f"{self.data_class}.{self.region}.{packed}"
+
+    def __eq__(self, other: object) -> bool:
+        """Return whether the other is the same id, or its text form."""
+        if isinstance(other, RecordId):
+            return (self.unique, self.minted, self.day, self.region, self.data_class) == (
+                *(other.unique, other.minted, other.day, other.region, other.data_class),
+            )
+        return str(self) == other if isinstance(other, str) else NotImplemented
+
+    def __hash__(self) -> int:
+        """Return the hash of the text form, which it equals."""
+        return hash(str(self))
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, *_: object) -> "CoreSchema":
+        """Say how pydantic reads and writes it."""
+        from pydantic_core import core_schema  # noqa: PLC0415 - who does not use it need not load it
+
+        text = core_schema.no_info_after_validator_function(cls._valid, core_schema.str_schema())
+        known = core_schema.is_instance_schema(cls)
+        return core_schema.json_or_python_schema(
+            text,
+            core_schema.union_schema([known, text]),
+            serialization=core_schema.to_string_ser_schema(),
+        )
+
+    @classmethod
+    def _valid(cls, text: str) -> Self:
+        try:
+            return cls.parse(text)
+        except MalformedId as error:
+            raise ValueError(str(error)) from error

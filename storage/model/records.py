@@ -1,8 +1,9 @@
 """Records: what a caller stores, and what a caller reads."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import overload
 
 from regions.model import DataClass
 from storage.errors import DomicileError
@@ -78,6 +79,42 @@ class RecordInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class Page(Sequence[RecordInfo]):
+    """One page of a listing: a sequence of its rows.
+
+    ``has_more``: there were more when it was read.
+    """
+
+    rows: tuple[RecordInfo, ...]
+    has_more: bool
+
+    @property
+    def cursor(self) -> RecordId | None:
+        """What the next page comes ``after``. None if this one has no row."""
+        return self.rows[-1].id if self.rows else None
+
+    @overload
+    def __getitem__(self, index: int) -> RecordInfo: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[RecordInfo, ...]: ...
+    def __getitem__(self, index: int | slice) -> RecordInfo | tuple[RecordInfo, ...]:
+        """Return a row, or several."""
+        return self.rows[index]
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many records there are. ``stopped``: more than that, which were not counted."""
+
+    number: int
+    stopped: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """An opened record."""
 
@@ -89,3 +126,11 @@ class Record:
     def id(self) -> RecordId:
         """The id of the record."""
         return self.info.id
+
+
+@dataclass(frozen=True, slots=True)
+class GetFailure:
+    """The error of one record of ``get_many``. ``id``: as it was given."""
+
+    id: RecordId | str
+    error: DomicileError

@@ -9,9 +9,9 @@ from storage.catalog import fences, readable, roster, tenants
 from storage.catalog.objects import Replica
 from storage.catalog.records import Found, Row
 from storage.catalog.tenants import TenantTerms
-from storage.errors import Erased, NotFound
-from storage.model import Actor, ActorKind, Hold, RecordId
-from storage.packs.reader import Find, Permitted
+from storage.errors import Erased, Expired, NotFound
+from storage.model import Actor, ActorKind, Hold, RecordId, RecordInfo
+from storage.packs.reader import Find, Permitted, info
 from storage.policy import (
     Access,
     AccessReason,
@@ -131,6 +131,19 @@ def openable(
         and for_return_alone(region.topology, terms.spec, region.clock.now().date()),
         origin=row.came_in,
     )
+
+
+def look(
+    region: OpenRegion, connection: Connection, tenant: str, record_id: RecordId
+) -> RecordInfo:
+    """Return what is known of a record that is there. Raises NotFound, Erased or Expired."""
+    found, _ = _find(connection, tenant, record_id)
+    term = term_of_found(region, found)
+    if found.fenced:
+        raise Erased
+    if term.readable_until is not None and region.clock.now() >= term.readable_until:
+        raise Expired
+    return info(found.row, term)
 
 
 def absent(connection: Connection, tenant: str, record_id: RecordId) -> Erased | NotFound:

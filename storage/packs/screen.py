@@ -19,7 +19,7 @@ from storage.catalog import flags as stored_flags
 from storage.catalog import objects, records, tenants
 from storage.catalog.engine import share_tenants
 from storage.catalog.objects import Replica
-from storage.catalog.records import Narrow, Row
+from storage.catalog.records import Narrow, Row, Span
 from storage.crypto.record import seal_flags
 from storage.errors import BodyTooLarge, Corrupt, DomicileError, Erased, Expired, InvalidRequest
 from storage.model import (
@@ -68,7 +68,7 @@ class Screening:
     tenant: str
     classifier: Classifier
     data_class: DataClass
-    minted: tuple[datetime, datetime] | None = None
+    minted: Span = (None, None)
 
 
 @dataclass(frozen=True, slots=True)

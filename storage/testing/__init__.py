@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from storage import bootstrap
+from storage.client.aio.store import AsyncStore
 from storage.region import Limits
 from storage.testing.clock import FakeClock, SkewedClock
 from storage.testing.connections import CatalogFaults
@@ -51,8 +53,10 @@ __all__ = [
     "Server",
     "SkewedClock",
     "domicile",
+    "domicile_async_store",
     "domicile_backends",
     "domicile_limits",
+    "domicile_opened",
     "domicile_regions",
     "domicile_server",
     "domicile_topology",
@@ -123,3 +127,22 @@ def domicile(
         domicile_server, domicile_backends, domicile_limits, domicile_regions
     ) as made:
         yield made
+
+
+@pytest.fixture
+def domicile_async_store(domicile: Domicile) -> Iterator[AsyncStore]:
+    """The store of ``domicile`` for asyncio. Use it in the one event loop of the test."""
+    store = AsyncStore(domicile.store)
+    yield store
+    store.shut()
+
+
+@pytest.fixture
+def domicile_opened(domicile: Domicile, monkeypatch: pytest.MonkeyPatch) -> Domicile:
+    """A Domicile that the code under test opens by itself.
+
+    ``open_store()`` and ``open_async_store()`` without settings open it, as another process would.
+    """
+    monkeypatch.setattr(bootstrap, "load_settings", lambda: domicile.settings)
+    monkeypatch.setattr(bootstrap, "Dependencies", lambda: domicile.dependencies)
+    return domicile

@@ -9,7 +9,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from itertools import accumulate
 from typing import Final
@@ -64,7 +64,6 @@ from storage.region import OpenRegion
 UNREADABLE: Final = "unreadable"  # why a record is not handed out that may be
 _MOST: Final = 256  # records of a page
 _TRIES: Final = 3  # to commit a page while something of it changes
-_FIRST, _LAST = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +142,7 @@ class Trainer:
 
     def _rows(self, data_class: DataClass, after: RecordId | None) -> Sequence[Row]:
         reading, now = self.reading, self.region.clock.now()
-        minted = reading.since or _FIRST, reading.until or _LAST
-        narrow = Narrow(data_class, minted=minted)
+        narrow = Narrow(data_class, minted=(reading.since, reading.until))
         with self.region.catalog.begin() as connection:
             rows = records.page(
                 connection, reading.tenant, narrow, after=after, now=now, limit=_MOST

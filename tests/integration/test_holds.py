@@ -189,7 +189,7 @@ def test_what_is_held_outlives_its_day_and_goes_when_it_is_released(domicile: Do
     assert [status.overdue_days for status in domicile.store.status().regions] == [0, 0]
     with pytest.raises((Expired, NotFound)):
         get(t, mine)
-    assert t.list() == []
+    assert not t.list()
     assert open_held(domicile, placed, mine) == b"u"
     assert held_records(domicile, placed) == {mine}
 

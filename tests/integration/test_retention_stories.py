@@ -105,7 +105,7 @@ def test_a_life_ends_as_the_oracle_says(
     keep(domicile, tenant.id, prompt=0, fine_tuning_file=0)
     for _ in range(3):
         work(domicile, hours=49)
-    assert tenant.list() == []
+    assert not tenant.list()
     assert domicile.store.admin.tenants.get(tenant.id).retention == {PROMPT: 0, FILE: 0}
     for _ in range(2):
         work(domicile, hours=49)

@@ -13,12 +13,15 @@ from storage import (
     AsyncOpenFile,
     AsyncStore,
     AsyncTenant,
+    Count,
     DataClass,
     DomicileError,
     Erasure,
     Explanation,
+    GetFailure,
     HandedOver,
     NewRecord,
+    Page,
     Purpose,
     PutFailure,
     PutResult,
@@ -103,7 +106,13 @@ async def reading(t: AsyncBoundTenant, p: RecordId) -> None:
         assert_type(file.chunks(9), AsyncGenerator[bytes, None])
         assert_type((file.size, file.info), tuple[int, RecordInfo])
         assert_type(file.metadata, Mapping[str, object])
-    assert_type(await t.list(data_class=DataClass.PROMPT, limit=9), Sequence[RecordInfo])
+    assert_type(await t.list(data_class=DataClass.PROMPT, limit=9), Page)
+    assert_type(await t.count(group="g", most=9), Count)
+    assert_type(await t.head(str(p)), RecordInfo)
+    assert_type(await t.exists(str(p)), bool)
+    async for one in t.get_many([str(p)], purpose=Purpose.SERVE):
+        assert_type(one, Record | GetFailure)
+    assert_type(await t.delete(str(p)), Erasure)
     assert_type(await t.explain(p), Explanation)
     assert_type(await t.hand_over(p, "klarblick"), HandedOver)
     assert_type(await t.erase(Scope.tenant(), reason=Reason.CONTRACT_END, ticket="T-1"), Erasure)

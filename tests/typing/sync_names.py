@@ -15,16 +15,19 @@ from storage import (
     BoundTenant,
     Capture,
     Copy,
+    Count,
     DataClass,
     DomicileError,
     Erasure,
     ErasureState,
     Explanation,
+    GetFailure,
     HandedOver,
     NewRecord,
     OpenFile,
     OutcomeUnknown,
     Outstanding,
+    Page,
     Purpose,
     PutFailure,
     PutResult,
@@ -117,7 +120,13 @@ def reading(t: BoundTenant, p: RecordId, text: str) -> None:
         assert_type(file.chunks(9), Iterator[bytes])
         assert_type((file.size, file.info), tuple[int, RecordInfo])
     found = t.list(data_class=DataClass.PROMPT, subject="u", group="g", after=text, limit=9)
-    assert_type(found, Sequence[RecordInfo])
+    assert_type(found, Page)
+    assert_type((found[0], found.has_more, found.cursor), tuple[RecordInfo, bool, RecordId | None])
+    assert_type(t.count(group="g", most=9), Count)
+    assert_type(t.head(text), RecordInfo)
+    assert_type(t.exists(p), bool)
+    assert_type(t.get_many([p, text], purpose=Purpose.SERVE), Iterator[Record | GetFailure])
+    assert_type(t.delete(text), Erasure)
     assert_type(t.explain(p), Explanation)
     assert_type(t.hand_over(p, "klarblick"), HandedOver)
     assert_type(t.hand_over(text, "klarblick").content, bytes | None)

@@ -54,3 +54,14 @@ def test_the_documentation_site_is_that_of_the_distribution() -> None:
     project = tomllib.loads(Path("pyproject.toml").read_text())["project"]
 
     assert project["urls"]["Documentation"] == errors.DOCUMENTATION
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_has_a_status_that_tells_clients_whether_to_try_again(
+    kind: type[DomicileError],
+) -> None:
+    """They repeat a 503. What is refused, or gone, is the caller's affair."""
+    assert (kind.http_status == 503) == kind.retryable
+    ours = not issubclass(kind, errors.InvalidRequest | errors.Refused)
+    gone = issubclass(kind, errors.NotFound | errors.Erased | errors.Expired)
+    assert (400 <= kind.http_status < 500) == (not ours or gone)

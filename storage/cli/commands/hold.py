@@ -13,6 +13,8 @@ from storage.cli.opening import chosen_regions, opened, opened_homes
 from storage.cli.options import (
     AsJson,
     Limit,
+    MintedFrom,
+    MintedTo,
     OneRegion,
     StdinOption,
     one_of,
@@ -101,13 +103,6 @@ ClassOption = Annotated[
     Option(
         "--class", metavar="CLASS", help=f"Only this class. Repeatable. {one_of(RECORD_CLASSES)}"
     ),
-]
-MintedFrom = Annotated[
-    str | None,
-    Option("--from", metavar="TIME", help="Only ids minted at or after TIME (UTC)."),
-]
-MintedTo = Annotated[
-    str | None, Option("--to", metavar="TIME", help="Only ids minted before TIME (UTC).")
 ]
 
 

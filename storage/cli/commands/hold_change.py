@@ -4,9 +4,9 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-from storage.cli.commands.hold import ClassOption, HoldId, MintedFrom, MintedTo, describe
+from storage.cli.commands.hold import ClassOption, HoldId, describe
 from storage.cli.opening import opened
-from storage.cli.options import AsJson, check_digest, parse_time
+from storage.cli.options import AsJson, MintedFrom, MintedTo, check_digest, parse_time
 from storage.cli.output import format_time, print_json, print_note, print_value
 from storage.model import CarveOut, ChangeKind, HoldChange
 

@@ -10,17 +10,20 @@ from storage.cli.options import (
     AsJson,
     Group,
     Limit,
+    MintedFrom,
+    MintedTo,
     StdinOption,
     Subject,
     TenantId,
     one_of,
+    parse_time,
 )
 from storage.cli.output import format_minute, print_json, print_page
 from storage.model import DataClass, RecordInfo
 from storage.text import format_size
 
 
-def list_records(
+def list_records(  # noqa: PLR0913 - one per option
     tenant: TenantId,
     *,
     data_class: Annotated[
@@ -30,13 +33,16 @@ def list_records(
     subject: Subject = None,
     group: Group = None,
     flagged: Annotated[bool, Option("--flagged", help="Only records that have a flag.")] = False,
+    minted_from: MintedFrom = None,
+    minted_to: MintedTo = None,
+    newest: Annotated[bool, Option("--newest", help="The newest first.")] = False,
     after: Annotated[
         str | None, Option(metavar="ID", help="Start after this record, for the next page.")
     ] = None,
     limit: Limit = 100,
     as_json: AsJson = False,
 ) -> None:
-    """List the readable records of a tenant, oldest first.
+    """List the readable records of a tenant, oldest first unless told otherwise.
 
     Erased and expired records are not listed.
     """
@@ -48,12 +54,15 @@ def list_records(
             subject=subject,
             group=group,
             flagged=flagged or None,
+            minted_from=parse_time(minted_from),
+            minted_to=parse_time(minted_to),
+            newest_first=newest,
             after=after,
             limit=limit,
         )
-    following = str(found[-1].id) if len(found) == limit else None
+    following = str(found.cursor) if found.has_more else None
     if as_json:
-        print_json({"records": found, "next": following})
+        print_json({"records": found.rows, "next": following})
         return
     heads = ("record", "size", "written (UTC)", "deleted by (UTC)")
     print_page(heads, [_row(info) for info in found], following)

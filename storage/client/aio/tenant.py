@@ -1,6 +1,7 @@
 """``AsyncTenant``: ``Tenant`` for asyncio."""
 
 import asyncio
+from collections import deque
 from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
@@ -11,7 +12,7 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import asynccontextmanager, suppress
-from datetime import date
+from datetime import date, datetime
 from functools import partial
 from threading import Event
 from typing import BinaryIO
@@ -30,22 +31,26 @@ from storage.client.aio.sources import (
 from storage.client.aio.threads import Threads
 from storage.client.aio.training import AsyncModels
 from storage.client.bulk import Window
-from storage.client.tenant import BoundTenant, Tenant
+from storage.client.tenant import GET_AHEAD, BoundTenant, Tenant
 from storage.client.validate import Id, new_record
+from storage.errors import DomicileError
 from storage.model import (
     Actor,
     Classifier,
+    Count,
     DataClass,
     Erasure,
     Explanation,
     FineTuning,
     Flag,
+    GetFailure,
     Grant,
     HandedOver,
     NewRecord,
     Objection,
     ObjectionEffect,
     Origin,
+    Page,
     Purpose,
     PurposeExplanation,
     PutFailure,
@@ -211,16 +216,19 @@ class AsyncTenant:
         bound = self._tenant.bind(actor, grant=grant)
         return AsyncBoundTenant(bound, self._threads, self._puts)
 
-    async def list(
+    async def list(  # noqa: PLR0913 - each narrows it
         self,
         *,
         data_class: DataClass | None = None,
         subject: str | None = None,
         group: str | None = None,
         flagged: bool | None = None,
+        minted_from: datetime | None = None,
+        minted_to: datetime | None = None,
+        newest_first: bool = False,
         after: Id | None = None,
         limit: int = 100,
-    ) -> Sequence[RecordInfo]:
+    ) -> Page:
         """See ``Tenant.list``."""
         return await self._threads.call(
             self._tenant.list,
@@ -228,9 +236,49 @@ class AsyncTenant:
             subject=subject,
             group=group,
             flagged=flagged,
+            minted_from=minted_from,
+            minted_to=minted_to,
+            newest_first=newest_first,
             after=after,
             limit=limit,
         )
+
+    async def count(
+        self,
+        *,
+        data_class: DataClass | None = None,
+        subject: str | None = None,
+        group: str | None = None,
+        flagged: bool | None = None,
+        minted_from: datetime | None = None,
+        minted_to: datetime | None = None,
+        most: int = 10_000,
+    ) -> Count:
+        """See ``Tenant.count``."""
+        return await self._threads.call(
+            self._tenant.count,
+            data_class=data_class,
+            subject=subject,
+            group=group,
+            flagged=flagged,
+            minted_from=minted_from,
+            minted_to=minted_to,
+            most=most,
+        )
+
+    async def head(self, id: Id) -> RecordInfo:
+        """See ``Tenant.head``."""
+        return await self._threads.call(self._tenant.head, id)
+
+    async def exists(self, id: Id) -> bool:
+        """See ``Tenant.exists``."""
+        return await self._threads.call(self._tenant.exists, id)
+
+    async def delete(
+        self, id: Id, *, reason: Reason = Reason.CUSTOMER_REQUEST, ticket: str | None = None
+    ) -> Erasure:
+        """See ``Tenant.delete``."""
+        return await self._threads.call(self._tenant.delete, id, reason=reason, ticket=ticket)
 
     async def erase(self, scope: Scope, *, reason: Reason, ticket: str | None = None) -> Erasure:
         """See ``Tenant.erase``."""
@@ -311,6 +359,23 @@ class AsyncBoundTenant(AsyncTenant):
         """See ``BoundTenant.get``."""
         return await self._threads.call(self._bound.get, id, purpose=purpose, tuning=tuning)
 
+    async def get_many(
+        self, ids: Iterable[Id], *, purpose: Purpose
+    ) -> AsyncGenerator[Record | GetFailure, None]:
+        """See ``BoundTenant.get_many``."""
+        ahead: deque[tuple[Id, asyncio.Future[Record]]] = deque()
+        try:
+            for one in ids:
+                if len(ahead) == GET_AHEAD:
+                    yield await _got(*ahead.popleft())
+                ahead.append((one, self._threads.call(self._bound.get, one, purpose=purpose)))
+            while ahead:
+                yield await _got(*ahead.popleft())
+        finally:
+            for _, read in ahead:
+                read.cancel()
+            await asyncio.gather(*(read for _, read in ahead), return_exceptions=True)
+
     @asynccontextmanager
     async def open(
         self, id: Id, *, purpose: Purpose, tuning: FineTuning | None = None
@@ -348,3 +413,11 @@ class AsyncBoundTenant(AsyncTenant):
     async def hand_over(self, id: Id, processor: str) -> HandedOver:
         """See ``BoundTenant.hand_over``."""
         return await self._threads.call(self._bound.hand_over, id, processor)
+
+
+async def _got(id: Id, read: asyncio.Future[Record]) -> Record | GetFailure:
+    """Return a record that was read ahead, when it is there, or why it is not."""
+    try:
+        return await read
+    except DomicileError as error:
+        return GetFailure(id, error)

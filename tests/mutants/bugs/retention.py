@@ -48,7 +48,7 @@ BUGS = (
     ),
     bug(
         "a list shows what a shortened retention ended",
-        "client/tenant.py",
+        "client/listings.py",
         "ended=ended_before(region.topology, own, now),",
         "ended={},",
         READS,

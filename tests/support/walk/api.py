@@ -1,7 +1,7 @@
 """What each callable of the interface is called with, by somebody whom no permit lets open."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from io import BytesIO
@@ -250,9 +250,13 @@ def _tenant(world: World) -> Some:
     made: dict[str, list[Given]] = {
         "approve": [Given(NOBODY, by="chat", refused=NotFound)],
         "bind": [Given(world.who)],
+        "count": [Given(), Given(subject="u")],
+        "delete": [Given(replace(world.record, unique=bytes(16)))],
         "erase": [Given(Scope.subject("nobody"), reason=Reason.SUBJECT_REQUEST)],
         "explain": [Given(world.record)],
         "explain_purpose": [Given(world.record, purpose=purpose) for purpose in Purpose],
+        "exists": [Given(world.record)],
+        "head": [Given(world.record)],
         "list": [Given(), Given(subject="u"), Given(data_class=DataClass.FINE_TUNING_FILE)],
         "object": [Given("nobody", **by, refused=ObjectionRefused)],
         "objections": [Given()],
@@ -271,6 +275,7 @@ def _reads(world: World) -> Some:
     return {
         "BoundTenant.flags": [refuse(world.record, purpose=purpose) for purpose in Purpose],
         "BoundTenant.get": read,
+        "BoundTenant.get_many": [Given([world.record], purpose=purpose) for purpose in Purpose],
         "BoundTenant.hand_over": [refuse(world.record, "klarblick")],
         "BoundTenant.open": read,
         "BoundTenant.screen": [refuse(classifier)],

@@ -1,0 +1,184 @@
+"""Listings: in order, from both ends, of a time, and what is known of one record."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+import pytest
+
+from storage import (
+    BoundTenant,
+    Count,
+    DataClass,
+    Erased,
+    Expired,
+    InvalidRequest,
+    NaiveDatetime,
+    NotFound,
+    Page,
+    Purpose,
+    Reason,
+    RecordId,
+    Scope,
+    ScopeKind,
+)
+from storage.testing import Domicile
+
+PROMPT, COMPLETION, FILE = DataClass.PROMPT, DataClass.COMPLETION, DataClass.FINE_TUNING_FILE
+
+
+@pytest.fixture
+def tenant(domicile: Domicile) -> BoundTenant:
+    """A tenant with nothing."""
+    return domicile.tenant()
+
+
+@pytest.fixture
+def ids(domicile: Domicile, tenant: BoundTenant) -> list[RecordId]:
+    """Seven records, an hour apart: of two tables, on two days, of two subjects."""
+    made = []
+    for n in range(7):
+        domicile.clock.advance(timedelta(hours=1))
+        subject = "ann" if n % 2 else "ben"
+        if n in {2, 5}:
+            made.append(tenant.put_file([b"line"], filename=f"{n}.jsonl", subject=subject).id)
+        else:
+            made.append(tenant.put(PROMPT, b"%d" % n, subject=subject).id)
+        if n == 3:
+            domicile.clock.advance(timedelta(days=1))
+    return made
+
+
+def pages(tenant: BoundTenant, limit: int, **narrow: object) -> Iterator[Page]:
+    """Yield all pages. As its caller would, follow ``has_more`` alone."""
+    after: RecordId | None = None
+    while True:
+        page = tenant.list(after=after, limit=limit, **narrow)  # type: ignore[arg-type]
+        yield page
+        if not page.has_more:
+            return
+        after = page.cursor
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 6, 7, 8])
+@pytest.mark.parametrize("newest_first", [False, True])
+@pytest.mark.parametrize("subject", [None, "ann"])
+def test_pages_show_each_record_once_in_order(
+    tenant: BoundTenant,
+    ids: list[RecordId],
+    limit: int,
+    *,
+    newest_first: bool,
+    subject: str | None,
+) -> None:
+    """From either end, and no page is empty at the end."""
+    wanted = [i for n, i in enumerate(ids) if subject is None or n % 2]
+    found = list(pages(tenant, limit, newest_first=newest_first, subject=subject))
+
+    shown = [info.id for page in found for info in page]
+    assert shown == (wanted[::-1] if newest_first else wanted)
+    assert [len(page) for page in found[:-1]] == [limit] * (len(found) - 1)
+    assert found[-1]
+
+
+def test_a_page_begins_after_a_record_that_is_gone(
+    tenant: BoundTenant, ids: list[RecordId]
+) -> None:
+    """The cursor is a place, and nobody's place moves when its record is erased."""
+    first = tenant.list(newest_first=True, limit=3)
+    assert first.cursor == ids[4]
+    tenant.delete(ids[4])
+
+    rest = tenant.list(newest_first=True, after=first.cursor)
+    assert [info.id for info in rest] == ids[3::-1]
+    assert not rest.has_more
+
+
+def test_an_empty_page(tenant: BoundTenant) -> None:
+    """There is nothing to go on after."""
+    page = tenant.list()
+    assert not page
+    assert (page.has_more, page.cursor) == (False, None)
+
+
+def test_records_of_a_time(tenant: BoundTenant, ids: list[RecordId]) -> None:
+    """The first moment is in it, the last is not; either may be left out."""
+    begins, ends = ids[1].minted, ids[5].minted
+
+    def shown(first: datetime | None, last: datetime | None) -> list[RecordId]:
+        page = tenant.list(minted_from=first, minted_to=last)
+        number = tenant.count(minted_from=first, minted_to=last)
+        assert number == Count(len(page), stopped=False)
+        return [info.id for info in page]
+
+    assert shown(begins, ends) == ids[1:5]
+    assert shown(begins, None) == ids[1:]
+    assert shown(None, ends) == ids[:5]
+    assert shown(begins, begins) == []
+
+
+def test_bad_times_are_refused(tenant: BoundTenant) -> None:
+    """A naive time is of no zone; a span that ends before it begins is a mistake."""
+    now = datetime.now().astimezone()
+    with pytest.raises(NaiveDatetime):
+        tenant.list(minted_from=now.replace(tzinfo=None))
+    with pytest.raises(InvalidRequest):
+        tenant.list(minted_from="2026-03-01")  # type: ignore[arg-type]
+    with pytest.raises(InvalidRequest):
+        tenant.count(minted_from=now, minted_to=now - timedelta(seconds=1))
+
+
+def test_a_count_stops(tenant: BoundTenant, ids: list[RecordId]) -> None:
+    """It says whether there are more, and counts what a list would show."""
+    assert tenant.count() == Count(7, stopped=False)
+    assert tenant.count(most=7) == Count(7, stopped=False)
+    assert tenant.count(most=6) == Count(6, stopped=True)
+    assert tenant.count(most=1) == Count(1, stopped=True)
+    assert tenant.count(subject="ann") == Count(3, stopped=False)
+    assert tenant.count(data_class=FILE) == Count(2, stopped=False)
+    tenant.delete(ids[0])
+    assert tenant.count() == Count(6, stopped=False)
+    for most in (0, -1, True, 2_000_000, 1.5):
+        with pytest.raises(InvalidRequest):
+            tenant.count(most=most)  # type: ignore[arg-type]
+
+
+def test_a_head_says_what_a_list_says(tenant: BoundTenant, ids: list[RecordId]) -> None:
+    """Of a record of either table, by its id or its text."""
+    listed = {info.id: info for info in tenant.list()}
+    assert [tenant.head(str(i)) for i in ids] == [listed[i] for i in ids]
+    assert all(map(tenant.exists, ids))
+
+
+@pytest.mark.parametrize("how", ["erased", "expired", "unknown", "of another tenant"])
+def test_what_cannot_be_read_is_not_there(
+    domicile: Domicile, tenant: BoundTenant, ids: list[RecordId], how: str
+) -> None:
+    """A head raises what ``get`` raises, and nothing exists that it says so of."""
+    looked, known = tenant, ids[0]
+    if how == "erased":
+        tenant.erase(Scope.subject("ben"), reason=Reason.SUBJECT_REQUEST)
+    elif how == "expired":
+        domicile.clock.advance(timedelta(days=40))
+    elif how == "unknown":
+        known = tenant.new_id(PROMPT)
+    else:
+        looked = domicile.tenant("another")
+    with pytest.raises((NotFound, Erased, Expired)) as of_get:
+        looked.get(known, purpose=Purpose.SERVE)
+
+    with pytest.raises(of_get.type):
+        looked.head(known)
+    assert not looked.exists(known)
+
+
+def test_a_deletion_is_an_erasure_of_the_record(tenant: BoundTenant) -> None:
+    """What derives from it goes with it, and a repetition is no error."""
+    prompt = tenant.put(PROMPT, b"?", subject="ann").id
+    answer = tenant.put(COMPLETION, b"!", derived_from=[prompt]).id
+    other = tenant.put(PROMPT, b"other", subject="ann").id
+
+    erasure = tenant.delete(str(prompt), ticket="T-1")
+
+    assert erasure.scope is ScopeKind.RECORD
+    assert [tenant.exists(i) for i in (prompt, answer, other)] == [False, False, True]
+    tenant.delete(prompt)

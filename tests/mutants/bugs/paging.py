@@ -1,0 +1,124 @@
+"""Bugs in what is shown of records without opening them, and in how several are read."""
+
+from tests.mutants.bugs.bug import Bug, bug
+
+LISTINGS = "tests/integration/test_listings.py"
+MANY = "tests/integration/test_get_many.py"
+FILES = "tests/integration/test_open_file.py"
+CLIENT, CATALOG, OPEN = "client/listings.py", "catalog/records.py", "client/files.py"
+
+BUGS: tuple[Bug, ...] = (
+    bug(
+        "a full page is taken for the last one",
+        CLIENT,
+        "                limit=limit + 1,\n",
+        "                limit=limit,\n",
+        LISTINGS,
+    ),
+    bug(
+        "a page has one row too many",
+        CLIENT,
+        "        shown = rows[:limit]\n",
+        "        shown = rows\n",
+        LISTINGS,
+    ),
+    bug(
+        "the newest first are the oldest of both tables",
+        CATALOG,
+        "reverse=newest)",
+        "reverse=False)",
+        LISTINGS,
+    ),
+    bug(
+        "a list from the end begins at the beginning",
+        CATALOG,
+        "*((c.minted.desc(), c.uid.desc()) if newest else (c.minted, c.uid))",
+        "c.minted, c.uid",
+        LISTINGS,
+    ),
+    bug(
+        "the next page from the end goes back",
+        CATALOG,
+        "order < last if newest else order > last",
+        "order > last",
+        LISTINGS,
+    ),
+    bug(
+        "a record of the last moment is of the time before it",
+        CATALOG,
+        "            where.append(c.minted < last)\n",
+        "            where.append(c.minted <= last)\n",
+        LISTINGS,
+    ),
+    bug(
+        "a record of the first moment is not of the time after it",
+        CATALOG,
+        "            where.append(c.minted >= first)\n",
+        "            where.append(c.minted > first)\n",
+        LISTINGS,
+    ),
+    bug(
+        "a count of just as many says that there are more",
+        CLIENT,
+        "stopped=found > most)",
+        "stopped=found >= most)",
+        LISTINGS,
+    ),
+    bug(
+        "a count counts each table to its end",
+        CATALOG,
+        ".limit(most - found)",
+        ".limit(most)",
+        LISTINGS,
+    ),
+    bug(
+        "the head of an erased record is shown",
+        "packs/openings.py",
+        "    if found.fenced:\n        raise Erased\n",
+        "",
+        LISTINGS,
+    ),
+    bug(
+        "the head of an expired record is shown",
+        "packs/openings.py",
+        "    if term.readable_until is not None and region.clock.now() >= term.readable_until:\n"
+        "        raise Expired\n",
+        "",
+        LISTINGS,
+    ),
+    bug(
+        "one of many records that fails ends the reading",
+        "client/tenant.py",
+        "    except DomicileError as error:\n        return GetFailure(id, error)\n",
+        "    except DomicileError:\n        raise\n",
+        MANY,
+    ),
+    bug(
+        "many records are all read ahead",
+        "client/tenant.py",
+        "                if len(ahead) == GET_AHEAD:\n",
+        "                if False:\n",
+        MANY,
+    ),
+    bug(
+        "a line of an open record leaves out what comes after it",
+        OPEN,
+        "            self._position -= len(body) - len(part)\n",
+        "",
+        FILES,
+    ),
+    bug(
+        "an open record that was closed is read",
+        OPEN,
+        "        if self.closed:\n",
+        "        if False:\n",
+        FILES,
+    ),
+    bug(
+        "an open record begins before its beginning",
+        OPEN,
+        "        if position < 0:\n",
+        "        if False:\n",
+        FILES,
+    ),
+)
