@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import io
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing
@@ -65,7 +66,7 @@ from tests.support.async_helpers import (
         (AsyncProcessors, Processors, set()),
         (AsyncBoundTenant, BoundTenant, {"submit", "window", "screen_batches"}),
         (AsyncCapture, Capture, {"end", "fail"}),
-        (AsyncOpenFile, OpenFile, {"ranges"}),
+        (AsyncOpenFile, OpenFile, {"ranges", *dir(io.RawIOBase)}),  # asyncio has no files
     ],
 )
 def test_the_surface_is_the_same(ours: type, theirs: type, without: set[str]) -> None:
