@@ -4,6 +4,7 @@ import errno
 import io
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -139,6 +140,8 @@ class OpenFile(io.RawIOBase):
         Raises OSError before the beginning, as a file does, and ValueError if it is closed.
         """
         self._check_open()
+        if whence not in {io.SEEK_SET, io.SEEK_CUR, io.SEEK_END}:
+            raise ValueError("whence is none of SEEK_SET, SEEK_CUR and SEEK_END.")
         position = (0, self._position, self.size)[whence] + offset
         if position < 0:
             raise OSError(errno.EINVAL, "The position would be before the beginning.")
@@ -153,15 +156,24 @@ class OpenFile(io.RawIOBase):
             view[: len(body)] = body
         return len(body)
 
-    def readall(self) -> bytes:
-        """Return the rest."""
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Return as many bytes, or the rest. After an error the position is where it was."""
         self._check_open()
-        return b"".join(iter(lambda: self._read(CHUNK), b""))
+        return self.readall() if size is None or size < 0 else self._read(size)
+
+    def readall(self) -> bytes:
+        """Return the rest. After an error the position is where it was."""
+        self._check_open()
+        with self._unmoved():
+            return b"".join(iter(lambda: self._read(CHUNK), b""))
 
     def readline(self, limit: int | None = -1, /) -> bytes:
         """Return a line. Each asks a backend at least once: wrap the file to read many."""
         self._check_open()
-        most = self.size if limit is None or limit < 0 else limit
+        with self._unmoved():
+            return self._line(self.size if limit is None or limit < 0 else limit)
+
+    def _line(self, most: int) -> bytes:
         line = b""
         while len(line) < most and (body := self._read(min(_LINE, most - len(line)))):
             part = body[: body.find(b"\n") + 1] or body
@@ -178,6 +190,16 @@ class OpenFile(io.RawIOBase):
         body = self.read_range(start, start + count)
         self._position = start + len(body)
         return body
+
+    @contextmanager
+    def _unmoved(self) -> Iterator[None]:
+        """Take the position back if the block fails: else a repetition would leave bytes out."""
+        position = self._position
+        try:
+            yield
+        except BaseException:
+            self._position = position
+            raise
 
     def _check_open(self) -> None:
         if self.closed:

@@ -130,7 +130,12 @@ class Homes:
                 if self._clock() - cached.read < _CACHED:
                     return cached.served, cached.terms
                 cached.again = True
-        found = self._look_up(tenant, cached.served.region.name if cached else None)
+        try:
+            found = self._look_up(tenant, cached.served.region.name if cached else None)
+        except BaseException:
+            if cached is not None:
+                cached.again = False
+            raise
         with self._lock:
             self._cache[tenant] = _Cached(self._clock(), *found, used=True)
             if len(self._cache) > _MOST:
@@ -216,6 +221,9 @@ class Homes:
             found = tenants.find_all(connection, others)
         except ValueError:  # terms of newer code: whoever needs them is told
             return
+        finally:
+            for known in others.values():
+                known.again = False
         with self._lock:
             for name, terms in found.items():
                 if self._cache.get(name) is others[name]:  # else it was read or dropped meanwhile

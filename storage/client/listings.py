@@ -87,7 +87,7 @@ class Listings(Writes):
     ) -> Count:
         """Count the readable records that ``list`` would show, but stop after ``most``.
 
-        ``most``: 1 to 1,000,000. It takes a time in proportion.
+        ``most``: 1 to 1,000,000. Records that it passes over, as of another class, take time too.
         """
         check_most(most)
         wanted = _Wanted(data_class, subject, group, flagged, minted_from, minted_to)

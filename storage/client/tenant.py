@@ -1,8 +1,6 @@
 """``Tenant``: the records of one tenant. No method takes a tenant id."""
 
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future
 from datetime import date
 from itertools import chain
 from uuid import UUID
@@ -61,10 +59,7 @@ from storage.packs.openings import for_flags, term_of_found
 from storage.packs.reader import Reader
 from storage.packs.screen import Screener, Screening
 from storage.policy import decide_placement
-from storage.pool import Pool
 from storage.training.tuning import note_tuning
-
-GET_AHEAD = 8  # of ``get_many``: each may have 16 MiB
 
 
 class Tenant(Listings):
@@ -250,17 +245,15 @@ class BoundTenant(Tenant):
     def get_many(self, ids: Iterable[Id], *, purpose: Purpose) -> Iterator[Record | GetFailure]:
         """Return many records, in the order of their ids. Each is decided and noted as by ``get``.
 
-        Reads at most 8 ahead of the one that it yields, at the same time. One that may not be
-        opened, or fails, yields a GetFailure and does not stop the others.
+        Each is read when it is asked for: what was read ahead could be erased by then. One that may
+        not be opened, or fails, yields a GetFailure and does not stop the others.
         """
-        ahead: deque[tuple[Id, Future[Record]]] = deque()
-        with Pool(GET_AHEAD, "get") as pool:
-            for one in ids:
-                if len(ahead) == GET_AHEAD:
-                    yield got(*ahead.popleft())
-                ahead.append((one, pool.submit(self.get, one, purpose=purpose)))
-            while ahead:
-                yield got(*ahead.popleft())
+        for one in ids:
+            try:
+                found: Record | GetFailure = self.get(one, purpose=purpose)
+            except DomicileError as error:
+                found = GetFailure(one, error)
+            yield found
 
     def open(self, id: Id, *, purpose: Purpose, tuning: FineTuning | None = None) -> OpenFile:
         """Open a record of any size, to read it in ranges. ``tuning``: as for ``get``."""
@@ -374,11 +367,3 @@ class BoundTenant(Tenant):
         """Note for which job and model a file is read, if it may be."""
         region = self._homes.find(self.id)[0].region
         note_tuning(region, self.actor, tuning, tenant=self.id, record_id=record_id)
-
-
-def got(id: Id, read: Future[Record]) -> Record | GetFailure:
-    """Return a record that was read ahead, when it is there, or why it is not."""
-    try:
-        return read.result()
-    except DomicileError as error:
-        return GetFailure(id, error)

@@ -14,7 +14,7 @@ class DomicileError(Exception):
     retryable: bool = False
     outcome: ClassVar[Outcome] = "not_stored"
     http_status: ClassVar[int] = 500
-    """What an HTTP service answers with. 503 if ``retryable``: then clients try again."""
+    """What an HTTP service answers with. 503 if the kind is ``retryable``: clients try again."""
     usual_advice: ClassVar[str] = f"See {DOCUMENTATION}errors/"
 
     def __init__(self, message: str = "", *, advice: str = "") -> None:

@@ -7,13 +7,10 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Final, Self
+from typing import Final, Self
 
 from regions.model import RECORD_CLASSES, DataClass
 from storage.errors import InvalidRequest, MalformedId, NaiveDatetime
-
-if TYPE_CHECKING:
-    from pydantic_core import CoreSchema
 
 Entropy = Callable[[int], bytes]
 """Returns that many random bytes: ``os.urandom``, or a seeded source in tests."""
@@ -57,8 +54,7 @@ def in_utc(moment: datetime) -> datetime:
 class RecordId:
     """The id of a record, minted before the record is written. It contains nothing personal.
 
-    It equals its text form. A field of a pydantic model may have this type: it takes an id or its
-    text, and is text in JSON.
+    It equals its text form.
 
     ``day`` is the expiry day (None: kept until deleted); it names the only partition that can have
     the record. ``unique`` distinguishes ids of the same class, region and moment. The text form is
@@ -155,23 +151,3 @@ class RecordId:
     def __hash__(self) -> int:
         """Return the hash of the text form, which it equals."""
         return hash(str(self))
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, *_: object) -> "CoreSchema":
-        """Say how pydantic reads and writes it."""
-        from pydantic_core import core_schema  # noqa: PLC0415 - who does not use it need not load it
-
-        text = core_schema.no_info_after_validator_function(cls._valid, core_schema.str_schema())
-        known = core_schema.is_instance_schema(cls)
-        return core_schema.json_or_python_schema(
-            text,
-            core_schema.union_schema([known, text]),
-            serialization=core_schema.to_string_ser_schema(),
-        )
-
-    @classmethod
-    def _valid(cls, text: str) -> Self:
-        try:
-            return cls.parse(text)
-        except MalformedId as error:
-            raise ValueError(str(error)) from error

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 import pytest
 from sqlalchemy import Connection, event
 
-from storage import DataClass, TenantSpec
+from storage import CatalogUnavailable, DataClass, TenantSpec
 from storage.catalog import tenants
 from storage.catalog.tenants import TenantTerms
 from storage.client.homes import Homes
@@ -129,6 +129,29 @@ def test_threads_do_not_read_the_same_ones_again(
     homes.find(NAMES[0])
 
     assert asked == [1, len(NAMES) - 1, 1]
+
+
+def test_those_in_use_are_read_together_after_an_outage_too(
+    homes: Homes, counter: Counter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that could not be read then."""
+    requests(homes, counter, *NAMES)
+    counter.seconds += 5
+    with monkeypatch.context() as patched:
+        patched.setattr(tenants, "find_all", unavailable)
+        for name in NAMES:
+            with pytest.raises(CatalogUnavailable):
+                homes.find(name)
+
+    asked: list[int] = []
+    monkeypatch.setattr(tenants, "find_all", counting(asked))
+    homes.find(NAMES[0])
+    assert asked == [1, len(NAMES) - 1]
+
+
+def unavailable(*_: object) -> dict[str, TenantTerms]:
+    """Fail, as a catalog does that does not answer."""
+    raise CatalogUnavailable
 
 
 def test_no_terms_are_older_than_five_seconds(

@@ -1,7 +1,7 @@
 """Many records are read in one call, in order, and one that fails stops no other."""
 
-import asyncio
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
 
 import pytest
 
@@ -11,6 +11,7 @@ from storage import (
     BoundTenant,
     DataClass,
     Erased,
+    Expired,
     GetFailure,
     MalformedId,
     NotFound,
@@ -19,13 +20,12 @@ from storage import (
     Record,
     RecordId,
 )
-from storage.client.tenant import GET_AHEAD
-from storage.testing import Domicile, Gate, wait_at
-from tests.support.async_helpers import run_async, wait_for
+from storage.testing import Domicile
+from tests.support.async_helpers import run_async
 
 PROMPT = DataClass.PROMPT
 Id = RecordId | str
-Ask = Callable[[Domicile, Sequence[Id], Purpose], list[Record | GetFailure]]
+Ask = Callable[[Domicile, Iterable[Id], Purpose], list[Record | GetFailure]]
 
 
 def _blocking(domicile: Domicile, ids: Iterable[Id], purpose: Purpose) -> list[Record | GetFailure]:
@@ -53,7 +53,7 @@ def stored(tenant: BoundTenant, count: int) -> list[RecordId]:
 @both
 def test_each_id_gets_its_own_record(domicile: Domicile, ask: Ask) -> None:
     """In the order of the ids, one that is asked for twice as well."""
-    ids = stored(domicile.tenant(), 3 * GET_AHEAD)
+    ids = stored(domicile.tenant(), 12)
     asked: list[Id] = [*reversed(ids), ids[5], str(ids[7])]
 
     found = ask(domicile, asked, Purpose.SERVE)
@@ -87,39 +87,35 @@ def counted(ids: Iterable[RecordId], taken: list[RecordId]) -> Iterator[RecordId
         yield one
 
 
-def test_it_reads_no_further_ahead_than_it_says(domicile: Domicile) -> None:
-    """Any number of ids may be asked for: what is not taken is not read."""
-    tenant, taken = domicile.tenant(), list[RecordId]()
-    ids = stored(tenant, 3 * GET_AHEAD)
+@both
+def test_each_is_decided_when_it_is_asked_for(domicile: Domicile, ask: Ask) -> None:
+    """What is erased, or expires, while others are read cannot be read any more."""
+    tenant = domicile.tenant()
+    ids = stored(tenant, 4)
 
-    records = tenant.get_many(counted(ids, taken), purpose=Purpose.SERVE)
+    def asked() -> Iterator[RecordId]:
+        yield from ids[:2]
+        tenant.delete(ids[2])
+        yield ids[2]
+        domicile.clock.advance(timedelta(days=40))
+        yield ids[3]
+
+    found = ask(domicile, asked(), Purpose.SERVE)
+    kinds = [type(one.error if isinstance(one, GetFailure) else one) for one in found]
+    assert kinds == [Record, Record, Erased, Expired]
+
+
+def test_no_id_is_taken_before_its_record_is_asked_for(domicile: Domicile) -> None:
+    """Any number of ids may be given, and of those that nobody waits for nothing is noted."""
+    tenant, taken = domicile.tenant(), list[RecordId]()
+    ids = stored(tenant, 3)
+
+    def counted() -> Iterator[RecordId]:
+        for one in ids:
+            taken.append(one)
+            yield one
+
+    records = tenant.get_many(counted(), purpose=Purpose.SERVE)
     for n, one in enumerate(records):
         assert one.id == ids[n]
-        assert len(taken) <= n + GET_AHEAD + 1
-        if n == GET_AHEAD:
-            break
-    records.close()  # type: ignore[attr-defined]
-    assert len(taken) < len(ids)
-
-
-def test_a_reader_that_leaves_waits_for_nothing_in_vain(domicile: Domicile) -> None:
-    """Cancelled while a backend hangs, it leaves no error that nobody looks at."""
-    ids, gate = stored(domicile.tenant(), 2 * GET_AHEAD), Gate()
-
-    async def work(_: AsyncStore, t: AsyncBoundTenant) -> None:
-        for backend in domicile.backends.values():
-            backend.inject(wait_at(gate), "get")
-
-        async def read() -> None:
-            async for _ in t.get_many(ids, purpose=Purpose.SERVE):
-                pass
-
-        reader = asyncio.create_task(read())
-        await wait_for(gate.reached)
-        reader.cancel()
-        gate.open.set()
-        with pytest.raises(asyncio.CancelledError):
-            await reader
-        assert (await t.get(ids[0], purpose=Purpose.SERVE)).body == b"0"
-
-    run_async(domicile, work)
+        assert len(taken) == n + 1

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from storage import DataClass, Erased, Purpose
+from storage import DataClass, Erased, Purpose, Unavailable
+from storage.client import files
 from storage.client.files import OpenFile
 from storage.testing import Domicile
 
@@ -94,12 +95,41 @@ def test_a_line_is_not_a_request_for_each_byte(
     assert len(asked) == 5
 
 
+def test_a_read_that_fails_is_repeated_whole(
+    lines: OpenFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it had read before the error is not left out."""
+    monkeypatch.setattr(files, "CHUNK", 1000)
+    monkeypatch.setattr(files, "_LINE", 10)
+    asked, read_range = iter(range(1000)), lines.read_range
+
+    def failing(start: int, stop: int) -> bytes:
+        if next(asked) == 2:
+            raise Unavailable
+        return read_range(start, stop)
+
+    for read in (lines.read, lines.readline):
+        lines.seek(200)
+        asked = iter(range(1000))
+        monkeypatch.setattr(lines, "read_range", failing)
+        with pytest.raises(Unavailable):
+            read()
+        monkeypatch.undo()
+        assert lines.tell() == 200
+        expected = LINES[200:] if read == lines.read else LINES[200 : LINES.index(b"\n", 200) + 1]
+        assert read() == expected
+        monkeypatch.setattr(files, "_LINE", 10)
+
+
 def test_it_ends_like_a_file(lines: OpenFile) -> None:
     """Past its end there is nothing, before its beginning is no place, and closed is closed."""
     assert lines.seek(5, io.SEEK_END) == len(LINES) + 5
     assert lines.read() == lines.read(3) == lines.readline() == b""
     with pytest.raises(OSError, match="before the beginning"):
         lines.seek(-1)
+    with pytest.raises(ValueError, match="whence"):
+        lines.seek(0, 3)
+    assert lines.read(1 << 60) == b""
     assert not lines.writable()
     lines.close()
     for call in (lines.tell, lines.read, lines.readline, lambda: lines.seek(0)):

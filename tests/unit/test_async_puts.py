@@ -87,7 +87,7 @@ def test_tenants_whose_puts_hang_delay_no_other() -> None:
     order: list[str] = []
     gate, opened = threading.Event(), threading.Event()
     opened.set()
-    hung = [Told(f"hung-{n}", order, gate) for n in range(5)]
+    hung = [Told(f"hung-{n}", order, gate) for n in range(12)]
     quick = Told("quick", order, opened)
 
     async def main(with_threads: Threads) -> None:
@@ -99,7 +99,7 @@ def test_tenants_whose_puts_hang_delay_no_other() -> None:
         await asyncio.to_thread(with_threads.close)
         for answer in (answer for one in (*hung, quick) for answer in one.answers):
             answer.set_result(RESULT)
-        assert await asyncio.gather(*asked) == [RESULT] * 6
+        assert await asyncio.gather(*asked) == [RESULT] * 13
 
     made = Threads(5.0)
     asyncio.run(main(made))
@@ -187,7 +187,7 @@ def test_what_waits_for_answers_is_bounded(
     end: End, new: NewRecord, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One more is refused at once, and the others are not; there is as much room after them."""
-    monkeypatch.setattr(puts, "_ROOM", ROOM_FOR * (puts._BESIDE + len(new.body)))
+    monkeypatch.setattr(puts, "_ROOM", 2 * ROOM_FOR * (puts._BESIDE + len(new.body)))
 
     async def a_round(with_threads: Threads, all_puts: Puts) -> None:
         gate = threading.Event()
@@ -214,6 +214,29 @@ def test_what_waits_for_answers_is_bounded(
         all_puts = Puts(with_threads)
         for _ in range(3):
             await a_round(with_threads, all_puts)
+
+    with one_thread(monkeypatch) as made:
+        asyncio.run(main(made))
+
+
+def test_a_tenant_whose_puts_hang_leaves_room_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many it has: those of others are not refused for that."""
+    monkeypatch.setattr(puts, "_ROOM", 2 * ROOM_FOR * puts._BESIDE)
+    gate = threading.Event()
+    hung, other = Told("hung", [], gate), Told("other", [], gate)
+
+    async def main(with_threads: Threads) -> None:
+        all_puts = Puts(with_threads)
+        asked = [put(all_puts, hung) for _ in range(ROOM_FOR + 5)]
+        refused = await all_told(asked[ROOM_FOR:])
+        assert [type(answer) for answer in refused] == [Busy] * 5
+        asked = [*asked[:ROOM_FOR], put(all_puts, other)]
+        await asyncio.sleep(0)
+        gate.set()
+        await asyncio.to_thread(with_threads.close)
+        for answer in (*hung.answers, *other.answers):
+            answer.set_result(RESULT)
+        assert await all_told(asked) == [RESULT] * (ROOM_FOR + 1)
 
     with one_thread(monkeypatch) as made:
         asyncio.run(main(made))

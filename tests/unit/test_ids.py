@@ -1,6 +1,5 @@
 """Record ids: what they say, and what they and other values never show."""
 
-import json
 import os
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -9,7 +8,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, ValidationError
 
 from regions.model import RECORD_CLASSES, DataClass
 from storage.errors import MalformedId, NaiveDatetime
@@ -257,12 +255,6 @@ def test_a_time_without_a_zone_is_refused() -> None:
         utc(datetime(2026, 3, 1))  # noqa: DTZ001
 
 
-class Message(BaseModel):
-    """What a service keeps of a record."""
-
-    record: RecordId
-
-
 @given(ids)
 def test_an_id_is_its_text(one: RecordId) -> None:
     """Wherever ids and texts are mixed: either finds the other."""
@@ -273,22 +265,3 @@ def test_an_id_is_its_text(one: RecordId) -> None:
     assert one != text[:-1]
     assert one != text.encode()
     assert replace(one, unique=bytes(16)) != one or one.unique == bytes(16)
-
-
-@given(ids)
-def test_a_model_of_pydantic_has_ids(one: RecordId) -> None:
-    """Given as an id, as text or in JSON; written as text."""
-    written = Message(record=one).model_dump_json()
-    assert json.loads(written) == {"record": str(one)}
-    assert type(Message.model_validate_json(written).record) is RecordId
-    assert Message.model_validate_json(written) == Message.model_validate({"record": str(one)})
-    assert Message.model_json_schema()["properties"]["record"]["type"] == "string"
-
-
-@pytest.mark.parametrize("wrong", ["", "prompt.eu.x", 5, None, ["prompt"]])
-def test_a_model_of_pydantic_refuses_what_is_no_id(wrong: object) -> None:
-    """With an error of pydantic, which frameworks know."""
-    with pytest.raises(ValidationError):
-        Message.model_validate({"record": wrong})
-    with pytest.raises(ValidationError):
-        Message.model_validate_json(json.dumps({"record": wrong}))

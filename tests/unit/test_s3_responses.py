@@ -337,6 +337,24 @@ def test_a_success_before_the_body_is_none() -> None:
         assert served.result() == b""
 
 
+@pytest.mark.parametrize("status", [200, 201, 204])
+@pytest.mark.parametrize("write", [put, upload], ids=["put", "upload"])
+def test_a_write_is_stored_whatever_success_a_server_is_set_to(
+    server: LoopbackServer,
+    backend: S3Backend,
+    write: Callable[[S3Backend], None],
+    status: int,
+) -> None:
+    """Ceph may be: it says with an ETag what it has."""
+
+    def kept(request: Request) -> Answer:
+        answer = uploading(request)
+        return replace(answer, status=status) if request.method == "PUT" else answer
+
+    server.answer = at_home(kept)
+    write(backend)
+
+
 def test_an_upload_that_is_completed_later_is_unknown(
     server: LoopbackServer, backend: S3Backend
 ) -> None:

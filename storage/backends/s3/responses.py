@@ -46,7 +46,8 @@ _SETTINGS = _ROOTS.keys() - {
     "DeleteObjects",
     "GetBucketLocation",
 }
-_KEEP = {"PutObject", "UploadPart"}  # their answer has no content, and is always a 200
+_KEEP = {"PutObject", "UploadPart"}
+_CREATED = {HTTPStatus.CREATED, HTTPStatus.NO_CONTENT}
 _OK, _FIRST_ERROR = 200, 300
 
 
@@ -61,7 +62,7 @@ def install(client: "S3Client") -> None:
         operation_model: OperationModel, response_dict: Mapping[str, Any], **_: object
     ) -> None:
         status = response_dict["status_code"]
-        if _OK < status < _FIRST_ERROR and not _is_done(operation_model.name, status):
+        if _OK < status < _FIRST_ERROR and not _is_done(operation_model.name, response_dict):
             raise InvalidResponse(f"status {status}")
         if _OK <= status < _FIRST_ERROR:
             check_response(operation_model.name, response_dict["body"])
@@ -70,9 +71,11 @@ def install(client: "S3Client") -> None:
     client.meta.events.register_first("before-parse.s3", check)
 
 
-def _is_done(operation: str, status: int) -> bool:
-    """Return whether a status from 201 to 299 says that an operation is done."""
-    return status != HTTPStatus.ACCEPTED and operation not in _KEEP
+def _is_done(operation: str, response: Mapping[str, Any]) -> bool:
+    """Return whether a response with a status from 201 to 299 says that an operation is done."""
+    if operation in _KEEP:  # Ceph may be set to answer so (rgw_s3_success_create_obj_status)
+        return response["status_code"] in _CREATED and "etag" in response["headers"]
+    return bool(response["status_code"] != HTTPStatus.ACCEPTED)
 
 
 def check_response(operation: str, body: object) -> None:

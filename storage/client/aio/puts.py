@@ -22,10 +22,10 @@ from storage.model import NewRecord, PutResult
 from storage.packs.queue import busy
 
 _TURN: Final = 256  # puts of one tenant that a thread submits before others have their turn
-_WORKERS: Final = 8  # threads that submit puts
+_WORKERS: Final = 16  # threads that submit puts
 _LOOK: Final = 0.02  # seconds after which it is seen whether they are enough
 _SLOW: Final = 10  # puts: fewer in that time are not held up by the interpreter
-_ROOM: Final = 64 * 1024 * 1024  # bytes that the puts without an answer may take in memory
+_ROOM: Final = 128 * 1024 * 1024  # bytes for puts without an answer: half for one tenant alone
 _BESIDE: Final = 4096  # bytes that a put takes beside its body, its caller's task among them
 
 
@@ -61,8 +61,8 @@ class Puts:
 
     def _add(self, one: "_Put") -> None:
         self._threads.check_open()
-        self._room.enter(one.weight())
         tenant = one.writes.id
+        self._room.enter(tenant, one.weight())
         with self._lock:
             queue = self._queues.get(tenant)
             fresh = queue is None
@@ -188,23 +188,33 @@ class _Queue:
 
 
 class _Room:
-    """The memory for puts that have no answer yet. Without a bound, all who come would wait."""
+    """The memory for puts that have no answer yet. Without a bound, all who come would wait.
+
+    A tenant may take as much as is free: one alone half of it, two a third each. So those whose
+    puts hang leave some to others.
+    """
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._taken = 0
+        self._free = _ROOM
+        self._taken: dict[str, int] = {}
 
-    def enter(self, weight: int) -> None:
+    def enter(self, tenant: str, weight: int) -> None:
         """Take room for a put, before anything is done with it. Raises Busy if there is none."""
         with self._lock:
-            if self._taken and self._taken + weight > _ROOM:
+            taken = self._taken.get(tenant, 0)
+            if self._taken and taken + weight > self._free - weight:
                 raise busy()
-            self._taken += weight
+            self._taken[tenant] = taken + weight
+            self._free -= weight
 
-    def leave(self, weight: int) -> None:
+    def leave(self, tenant: str, weight: int) -> None:
         """Give it back. In any thread."""
         with self._lock:
-            self._taken -= weight
+            self._free += weight
+            self._taken[tenant] -= weight
+            if not self._taken[tenant]:
+                del self._taken[tenant]
 
 
 class _Put:
@@ -272,7 +282,7 @@ class _Put:
         if self._answer is not None:
             raise InvalidStateError
         self._answer = answer
-        self._room.leave(self.weight())
+        self._room.leave(self.writes.id, self.weight())
         self.bell.ring(self)
 
 

@@ -1,7 +1,6 @@
 """``AsyncTenant``: ``Tenant`` for asyncio."""
 
 import asyncio
-from collections import deque
 from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
@@ -31,7 +30,7 @@ from storage.client.aio.sources import (
 from storage.client.aio.threads import Threads
 from storage.client.aio.training import AsyncModels
 from storage.client.bulk import Window
-from storage.client.tenant import GET_AHEAD, BoundTenant, Tenant
+from storage.client.tenant import BoundTenant, Tenant
 from storage.client.validate import Id, new_record
 from storage.errors import DomicileError
 from storage.model import (
@@ -111,9 +110,10 @@ class AsyncTenant:
     ) -> PutResult:
         """See ``Tenant.put``. It takes no thread while it waits for its pack.
 
-        Of many at once, small ones are submitted in the order of the calls. The puts of a store
-        that wait for their answers may take 64 MiB, each its body and 4 KiB. One that has no room
-        in that raises Busy at once: ``put_many`` stores any number in bounded memory.
+        Of many at once, small ones are submitted in the order of the calls. The puts of a tenant
+        that wait for their answers may take 64 MiB, each its body and 4 KiB; less, if those of
+        other tenants wait too. One that has no room raises Busy at once: ``put_many`` stores any
+        number in bounded memory.
         """
         new = new_record(
             data_class,
@@ -363,18 +363,12 @@ class AsyncBoundTenant(AsyncTenant):
         self, ids: Iterable[Id], *, purpose: Purpose
     ) -> AsyncGenerator[Record | GetFailure, None]:
         """See ``BoundTenant.get_many``."""
-        ahead: deque[tuple[Id, asyncio.Future[Record]]] = deque()
-        try:
-            for one in ids:
-                if len(ahead) == GET_AHEAD:
-                    yield await _got(*ahead.popleft())
-                ahead.append((one, self._threads.call(self._bound.get, one, purpose=purpose)))
-            while ahead:
-                yield await _got(*ahead.popleft())
-        finally:
-            for _, read in ahead:
-                read.cancel()
-            await asyncio.gather(*(read for _, read in ahead), return_exceptions=True)
+        for one in ids:
+            try:
+                found: Record | GetFailure = await self.get(one, purpose=purpose)
+            except DomicileError as error:
+                found = GetFailure(one, error)
+            yield found
 
     @asynccontextmanager
     async def open(
@@ -413,11 +407,3 @@ class AsyncBoundTenant(AsyncTenant):
     async def hand_over(self, id: Id, processor: str) -> HandedOver:
         """See ``BoundTenant.hand_over``."""
         return await self._threads.call(self._bound.hand_over, id, processor)
-
-
-async def _got(id: Id, read: asyncio.Future[Record]) -> Record | GetFailure:
-    """Return a record that was read ahead, when it is there, or why it is not."""
-    try:
-        return await read
-    except DomicileError as error:
-        return GetFailure(id, error)

@@ -62,15 +62,15 @@ BUGS: tuple[Bug, ...] = (
     bug(
         "what a server is going to do is done",
         "backends/s3/responses.py",
-        "    return status != HTTPStatus.ACCEPTED and operation not in _KEEP\n",
-        "    return operation not in _KEEP\n",
+        '    return bool(response["status_code"] != HTTPStatus.ACCEPTED)\n',
+        "    return True\n",
         RESPONSES,
     ),
     bug(
         "a PUT with any success for its answer is stored",
         "backends/s3/responses.py",
-        "    return status != HTTPStatus.ACCEPTED and operation not in _KEEP\n",
-        "    return status != HTTPStatus.ACCEPTED\n",
+        "    if operation in _KEEP:",
+        "    if False:",
         RESPONSES,
     ),
     bug(

@@ -89,16 +89,23 @@ BUGS: tuple[Bug, ...] = (
     bug(
         "one of many records that fails ends the reading",
         "client/tenant.py",
-        "    except DomicileError as error:\n        return GetFailure(id, error)\n",
-        "    except DomicileError:\n        raise\n",
+        "                found = GetFailure(one, error)\n",
+        "                raise error\n",
         MANY,
     ),
     bug(
-        "many records are all read ahead",
+        "many records are all read before the first is given",
         "client/tenant.py",
-        "                if len(ahead) == GET_AHEAD:\n",
-        "                if False:\n",
+        "        for one in ids:\n            try:\n",
+        "        for one in list(ids):\n            try:\n",
         MANY,
+    ),
+    bug(
+        "a read that fails leaves out what it had read when it is repeated",
+        OPEN,
+        "            self._position = position\n            raise\n",
+        "            raise\n",
+        FILES,
     ),
     bug(
         "a line of an open record leaves out what comes after it",
