@@ -65,13 +65,6 @@ BUGS: tuple[Bug, ...] = (
         LISTINGS,
     ),
     bug(
-        "a count counts each table to its end",
-        CATALOG,
-        ".limit(most - found)",
-        ".limit(most)",
-        LISTINGS,
-    ),
-    bug(
         "the head of an erased record is shown",
         "packs/openings.py",
         "    if found.fenced:\n        raise Erased\n",
