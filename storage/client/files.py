@@ -88,10 +88,10 @@ class Capture:
 class OpenFile(io.RawIOBase):
     """A record opened for reading: in ranges, or as a binary file without a buffer.
 
-    Every read checks again that it is allowed, and asks a backend. Whoever reads little at a time
-    wraps it: ``io.BufferedReader(file, 1 << 20)``. Reads raise NotFound, Erased, Expired,
+    Every read checks again that it is allowed, and asks a backend. To read a few bytes at a time,
+    wrap it: ``io.BufferedReader(file, 1 << 20)``. Reads raise NotFound, Erased, Expired,
     PurposeRefused, Unavailable, KeyUnavailable or Corrupt. ``read_range`` and ``chunks`` are
-    thread-safe, and take no notice of the position.
+    thread-safe, and ignore the position.
     """
 
     def __init__(self, reader: Reader, tenant: str, found: Record) -> None:
@@ -193,7 +193,7 @@ class OpenFile(io.RawIOBase):
 
     @contextmanager
     def _unmoved(self) -> Iterator[None]:
-        """Take the position back if the block fails: else a repetition would leave bytes out."""
+        """Restore the position if the block fails, so that a retry skips nothing."""
         position = self._position
         try:
             yield

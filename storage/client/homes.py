@@ -41,7 +41,10 @@ _TOGETHER = 1000  # tenants that are read again with one that is
 
 @dataclass(slots=True)
 class _Cached:
-    """The home and the terms of a tenant. ``used``: since they were read. ``again``: being read."""
+    """The home and the terms of a tenant.
+
+    ``used``: since they were read. ``again``: a thread is reading them again.
+    """
 
     read: float
     served: ServedRegion
@@ -50,7 +53,7 @@ class _Cached:
     again: bool = False
 
     def ages(self, served: ServedRegion, before: float) -> bool:
-        """Return whether it was used, will soon be too old, and nobody reads it again yet."""
+        """Return whether it is in use, about to be too old, and no thread is reading it again."""
         due = self.used and self.read <= before and not self.again
         return due and self.served is served
 
@@ -132,10 +135,9 @@ class Homes:
                 cached.again = True
         try:
             found = self._look_up(tenant, cached.served.region.name if cached else None)
-        except BaseException:
+        finally:
             if cached is not None:
                 cached.again = False
-            raise
         with self._lock:
             self._cache[tenant] = _Cached(self._clock(), *found, used=True)
             if len(self._cache) > _MOST:
@@ -214,20 +216,20 @@ class Homes:
             )
             others = dict(islice(aged, _TOGETHER))
             for known in others.values():
-                known.again = True  # else each thread that finds one too old reads the same ones
+                known.again = True  # else every thread that finds a stale entry reads all of these
         if not others:
             return
         try:
             found = tenants.find_all(connection, others)
-        except ValueError:  # terms of newer code: whoever needs them is told
+            with self._lock:
+                for name, terms in found.items():
+                    if self._cache.get(name) is others[name]:  # else read or dropped meanwhile
+                        self._cache[name] = _Cached(now, served, terms)
+        except ValueError:  # terms of newer code: a call for that tenant raises it
             return
         finally:
             for known in others.values():
                 known.again = False
-        with self._lock:
-            for name, terms in found.items():
-                if self._cache.get(name) is others[name]:  # else it was read or dropped meanwhile
-                    self._cache[name] = _Cached(now, served, terms)
 
 
 def ask_each(

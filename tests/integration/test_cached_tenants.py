@@ -131,14 +131,22 @@ def test_threads_do_not_read_the_same_ones_again(
     assert asked == [1, len(NAMES) - 1, 1]
 
 
+@pytest.mark.parametrize("most", [0, 1])
 def test_those_in_use_are_read_together_after_an_outage_too(
-    homes: Homes, counter: Counter, monkeypatch: pytest.MonkeyPatch
+    homes: Homes, counter: Counter, monkeypatch: pytest.MonkeyPatch, most: int
 ) -> None:
-    """Those that could not be read then."""
+    """Whether it began before a tenant was read, or while the others in use were."""
     requests(homes, counter, *NAMES)
     counter.seconds += 5
+    real = tenants.find_all
+
+    def find_all(connection: Connection, ids: list[str]) -> dict[str, TenantTerms]:
+        if len(ids) > most:
+            raise CatalogUnavailable
+        return real(connection, ids)
+
     with monkeypatch.context() as patched:
-        patched.setattr(tenants, "find_all", unavailable)
+        patched.setattr(tenants, "find_all", find_all)
         for name in NAMES:
             with pytest.raises(CatalogUnavailable):
                 homes.find(name)
@@ -147,11 +155,6 @@ def test_those_in_use_are_read_together_after_an_outage_too(
     monkeypatch.setattr(tenants, "find_all", counting(asked))
     homes.find(NAMES[0])
     assert asked == [1, len(NAMES) - 1]
-
-
-def unavailable(*_: object) -> dict[str, TenantTerms]:
-    """Fail, as a catalog does that does not answer."""
-    raise CatalogUnavailable
 
 
 def test_no_terms_are_older_than_five_seconds(

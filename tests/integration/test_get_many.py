@@ -106,7 +106,7 @@ def test_each_is_decided_when_it_is_asked_for(domicile: Domicile, ask: Ask) -> N
 
 
 def test_no_id_is_taken_before_its_record_is_asked_for(domicile: Domicile) -> None:
-    """Any number of ids may be given, and of those that nobody waits for nothing is noted."""
+    """A caller that stops early has read no more than it was given."""
     tenant, taken = domicile.tenant(), list[RecordId]()
     ids = stored(tenant, 3)
 

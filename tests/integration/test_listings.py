@@ -83,7 +83,7 @@ def test_pages_show_each_record_once_in_order(
 def test_a_page_begins_after_a_record_that_is_gone(
     tenant: BoundTenant, ids: list[RecordId]
 ) -> None:
-    """The cursor is a place, and nobody's place moves when its record is erased."""
+    """A cursor still works after its record is erased."""
     first = tenant.list(newest_first=True, limit=3)
     assert first.cursor == ids[4]
     tenant.delete(ids[4])
@@ -101,7 +101,7 @@ def test_an_empty_page(tenant: BoundTenant) -> None:
 
 
 def test_records_of_a_time(tenant: BoundTenant, ids: list[RecordId]) -> None:
-    """The first moment is in it, the last is not; either may be left out."""
+    """The range includes its start but not its end; either may be omitted."""
     begins, ends = ids[1].minted, ids[5].minted
 
     def shown(first: datetime | None, last: datetime | None) -> list[RecordId]:
@@ -172,7 +172,7 @@ def test_what_cannot_be_read_is_not_there(
 
 
 def test_a_deletion_is_an_erasure_of_the_record(tenant: BoundTenant) -> None:
-    """What derives from it goes with it, and a repetition is no error."""
+    """Records derived from it are erased too, and erasing it again raises nothing."""
     prompt = tenant.put(PROMPT, b"?", subject="ann").id
     answer = tenant.put(COMPLETION, b"!", derived_from=[prompt]).id
     other = tenant.put(PROMPT, b"other", subject="ann").id

@@ -122,7 +122,7 @@ def test_a_read_that_fails_is_repeated_whole(
 
 
 def test_it_ends_like_a_file(lines: OpenFile) -> None:
-    """Past its end there is nothing, before its beginning is no place, and closed is closed."""
+    """It reads nothing past its end, and refuses a negative position and reads after close."""
     assert lines.seek(5, io.SEEK_END) == len(LINES) + 5
     assert lines.read() == lines.read(3) == lines.readline() == b""
     with pytest.raises(OSError, match="before the beginning"):

@@ -1,7 +1,7 @@
 """Many puts at once: one thread submits what waits, and one wake-up brings many answers.
 
-A put that is alone goes to a thread at once. While the thread submits it, others come. More threads
-would wait for each other: they begin only while puts wait for something else.
+A lone put goes to a thread at once, and more arrive while the thread submits it. More threads would
+only contend for the interpreter, so they start only while puts wait for something else.
 """
 
 import asyncio
@@ -23,8 +23,8 @@ from storage.packs.queue import busy
 
 _TURN: Final = 256  # puts of one tenant that a thread submits before others have their turn
 _WORKERS: Final = 16  # threads that submit puts
-_LOOK: Final = 0.02  # seconds after which it is seen whether they are enough
-_SLOW: Final = 10  # puts: fewer in that time are not held up by the interpreter
+_LOOK: Final = 0.02  # seconds between checks whether they are enough
+_SLOW: Final = 10  # if fewer puts were started by then, they wait for more than the interpreter
 _ROOM: Final = 128 * 1024 * 1024  # bytes for puts without an answer: half for one tenant alone
 _BESIDE: Final = 4096  # bytes that a put takes beside its body, its caller's task among them
 
@@ -39,7 +39,7 @@ class Puts:
         self._queues: dict[str, _Queue] = {}  # of the tenants of which puts wait or are submitted
         self._ready: deque[_Queue] = deque()  # those that no thread works for
         self._workers = 0
-        self._come_to = 0  # puts, by the threads
+        self._started = 0  # puts that threads have taken up
         self._room = _Room()
         self._bell: _Bell | None = None
 
@@ -79,12 +79,12 @@ class Puts:
             self._look_later(one.bell)
 
     def _look_later(self, bell: "_Bell") -> None:
-        bell.loop.call_later(_LOOK, self._look, bell, self._come_to)
+        bell.loop.call_later(_LOOK, self._look, bell, self._started)
 
-    def _look(self, bell: "_Bell", come_to: int) -> None:
+    def _look(self, bell: "_Bell", started: int) -> None:
         """Begin another thread if tenants wait, because puts of others take long to submit."""
         with self._lock:
-            slow = self._come_to - come_to < _SLOW
+            slow = self._started - started < _SLOW
             begins = bool(self._ready) and slow and self._workers < _WORKERS
             self._workers += begins
             bell.watched = bool(self._ready)
@@ -154,7 +154,7 @@ class Puts:
         with self._lock:
             while queue.waiting:
                 one = queue.waiting.popleft()
-                self._come_to += 1
+                self._started += 1
                 if not one.told.cancelled():
                     queue.current = one
                     return one
@@ -188,10 +188,10 @@ class _Queue:
 
 
 class _Room:
-    """The memory for puts that have no answer yet. Without a bound, all who come would wait.
+    """A bound on the memory of puts that have no answer yet.
 
-    A tenant may take as much as is free: one alone half of it, two a third each. So those whose
-    puts hang leave some to others.
+    A tenant may use as much as it leaves free: half if it is alone, a third each if there are two.
+    So a tenant whose puts hang leaves room for others.
     """
 
     def __init__(self) -> None:

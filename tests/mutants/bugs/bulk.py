@@ -40,6 +40,20 @@ BUGS = (
         TENANTS,
     ),
     bug(
+        "a tenant that could not be read is left to itself",
+        "client/homes.py",
+        "            if cached is not None:\n                cached.again = False\n",
+        "            pass\n",
+        TENANTS,
+    ),
+    bug(
+        "tenants that could not be read together are left to themselves",
+        "client/homes.py",
+        "            for known in others.values():\n                known.again = False\n",
+        "            pass\n",
+        TENANTS,
+    ),
+    bug(
         "each thread reads all tenants again",
         "client/homes.py",
         "                known.again = True  # else",
