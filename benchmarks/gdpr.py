@@ -7,13 +7,13 @@ on each side, in turns, from as many threads.
 
 import argparse
 import statistics
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import partial
 from itertools import accumulate
 from pathlib import Path
+from queue import Queue
 from random import Random
 from typing import LiteralString, Protocol
 
@@ -146,7 +146,9 @@ class Bare:
 
     def __init__(self, url: str, name: str, records: int, *, indexed: bool) -> None:
         """Store the records."""
-        self._url, self._own, self._links = url, threading.local(), list[psycopg.Connection]()
+        self._links = Queue[psycopg.Connection]()
+        for _ in range(THREADS):
+            self._links.put(psycopg.connect(url, autocommit=True))
         self._sql: Callable[[str], LiteralString] = lambda text: text.replace("gdpr", name)
         self._do(
             "CREATE TABLE gdpr (key int PRIMARY KEY, data text, purpose text, usr text, ttl int,"
@@ -164,19 +166,25 @@ class Bare:
         self._do("ANALYZE gdpr")
 
     def _do(self, query: str, *values: object) -> list[tuple[object, ...]]:
-        if not hasattr(self._own, "link"):
-            self._own.link = psycopg.connect(self._url, autocommit=True)
-            self._links.append(self._own.link)
-        cursor = self._own.link.execute(self._sql(query), values or None)
-        return cursor.fetchall() if cursor.description else []
+        link = self._links.get()
+        try:
+            cursor = link.execute(self._sql(query), values or None)
+            return cursor.fetchall() if cursor.description else []
+        finally:
+            self._links.put(link)
 
     def close(self) -> None:
         """Close the connections."""
-        for link in self._links:
-            link.close()
+        for _ in range(THREADS):
+            self._links.get().close()
 
     def _change(self, query: str, *values: object) -> object:
-        return self._do(f"WITH done AS ({query}) {_LOGGED}", *values)
+        """Change and log. Changes of many rows meet in different orders: try again, as users do."""
+        while True:
+            try:
+                return self._do(f"WITH done AS ({query}) {_LOGGED}", *values)
+            except psycopg.errors.DeadlockDetected:
+                continue
 
     def read(self, n: int) -> object:
         return self._do("SELECT * FROM gdpr WHERE key = %s", n)
@@ -250,11 +258,8 @@ def rate(side: Side, workload: str, records: int, seconds: float, seed: int) -> 
             done[thread] += 1
 
     began = time.perf_counter()
-    threads = [threading.Thread(target=partial(work, n)) for n in range(THREADS)]
-    for one in threads:
-        one.start()
-    for one in threads:
-        one.join()
+    with ThreadPoolExecutor(THREADS) as threads:
+        list(threads.map(work, range(THREADS)))
     return sum(done) / (time.perf_counter() - began)
 
 

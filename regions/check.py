@@ -91,12 +91,15 @@ def class_rule(rule: ClassRule, limits: Bounds) -> Iterator[Fault]:
     key = f"classes.{rule.name}"
     days, ceiling = rule.retention_days, rule.ceiling_days
     yield from _handed_to(rule, f"{key}.handed_to")
+    if len(set(rule.listed)) < len(rule.listed):
+        yield f"{key}.listed", "has a key twice"
     if rule.name not in RECORD_CLASSES:
         stated = {
             "retention_days": days,
             "ceiling_days": ceiling,
             "floor_days": rule.floor_days,
             "handed_to": rule.handed_to,
+            "listed": rule.listed,
         }
         for name in (name for name, value in stated.items() if value not in (None, ())):
             yield f"{key}.{name}", f"is for records: a {rule.name} goes with the record it is about"

@@ -268,6 +268,12 @@ class Residency(Model):
     agreements: frozenset[AgreementKind]
 
 
+MetadataKey = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+
+MOST_LISTED = 16
+"""The most keys of metadata that a class declares as listed."""
+
+
 class ClassRule(Model):
     """How long a class is kept, which purposes may open it, and which services get copies.
 
@@ -282,6 +288,8 @@ class ClassRule(Model):
     # so many days nobody erases it, and every tenant keeps it; for records without content alone
     floor_days: int | None = Field(default=None, ge=1, le=LONGEST_RETENTION_DAYS)
     purposes: frozenset[Purpose]
+    # what of the metadata a page of a list may show, opened with its rows
+    listed: tuple[MetadataKey, ...] = Field(default=(), max_length=MOST_LISTED)
     # to processors of which services copies may be handed over; none occurs twice
     handed_to: tuple[HandedTo, ...] = ()
 

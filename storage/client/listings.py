@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from storage.catalog import pseudonym_keys, records, tenants
 from storage.catalog.records import Narrow
+from storage.client.listed import Opening
 from storage.client.screening import check_flagged
 from storage.client.validate import (
     Id,
@@ -54,25 +55,8 @@ class Listings(Writes):
         Raises KeyUnavailable if another process uses a newer pseudonym key than this one has.
         """
         check_limit(limit)
-        wanted = _Wanted(data_class, subject, group, flagged, minted_from, minted_to)
-        last = None if after is None else as_id(after)
-        region = self._homes.find(self.id)[0].region
-        now = region.clock.now()
-        with region.catalog.begin() as connection:
-            own = tenants.retention_of(connection, self.id)
-            narrow = wanted.narrow(region, connection, self.id, own, now)
-            rows = records.page(
-                connection,
-                self.id,
-                narrow,
-                after=last,
-                now=now,
-                limit=limit + 1,
-                newest=newest_first,
-            )
-        shown = rows[:limit]
-        terms = (term_now(region.topology, own, row.id, row.origin_date) for row in shown)
-        return Page(tuple(map(info, shown, terms)), has_more=len(rows) > limit)
+        wanted = Wanted(data_class, subject, group, flagged, minted_from, minted_to)
+        return self._page(wanted, after, limit, newest=newest_first)
 
     def count(
         self,
@@ -90,7 +74,7 @@ class Listings(Writes):
         ``most``: 1 to 1,000,000. Records that it passes over, as of another class, take time too.
         """
         check_most(most)
-        wanted = _Wanted(data_class, subject, group, flagged, minted_from, minted_to)
+        wanted = Wanted(data_class, subject, group, flagged, minted_from, minted_to)
         region = self._homes.find(self.id)[0].region
         now = region.clock.now()
         with region.catalog.begin() as connection:
@@ -116,9 +100,35 @@ class Listings(Writes):
             return False
         return True
 
+    def _page(
+        self,
+        wanted: "Wanted",
+        after: Id | None,
+        limit: int,
+        *,
+        newest: bool,
+        opening: Opening | None = None,
+    ) -> Page:
+        last = None if after is None else as_id(after)
+        region = self._homes.find(self.id)[0].region
+        now = region.clock.now()
+        with region.catalog.begin() as connection:
+            own = tenants.retention_of(connection, self.id)
+            narrow = wanted.narrow(region, connection, self.id, own, now)
+            rows = records.page(
+                connection, self.id, narrow, after=last, now=now, limit=limit + 1, newest=newest
+            )
+            shown = rows[:limit]
+            permitted = opening.permits(connection, shown, own) if opening is not None else []
+        terms = (term_now(region.topology, own, row.id, row.origin_date) for row in shown)
+        infos = tuple(map(info, shown, terms))
+        if opening is not None:
+            infos = tuple(map(opening.show, permitted, infos))
+        return Page(infos, has_more=len(rows) > limit)
+
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
+class Wanted:
     """Which records of a tenant are listed. None: all."""
 
     data_class: DataClass | None

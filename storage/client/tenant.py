@@ -1,7 +1,7 @@
 """``Tenant``: the records of one tenant. No method takes a tenant id."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date
+from datetime import date, datetime
 from itertools import chain
 from uuid import UUID
 
@@ -11,7 +11,8 @@ from storage.client.files import OpenFile
 from storage.client.grants import approve_for_customer
 from storage.client.homes import Homes
 from storage.client.lines import check_login, facts_of
-from storage.client.listings import Listings
+from storage.client.listed import Opening
+from storage.client.listings import Listings, Wanted
 from storage.client.objections import history, object_to, withdraw
 from storage.client.recorded import RecordedRead
 from storage.client.regions import ServedRegion
@@ -24,6 +25,7 @@ from storage.client.validate import (
     check_bound,
     check_day,
     check_erasure,
+    check_limit,
     check_objection,
     check_processor,
     check_purpose,
@@ -44,6 +46,7 @@ from storage.model import (
     HandedOver,
     Objection,
     ObjectionEffect,
+    Page,
     Purpose,
     PurposeExplanation,
     Reason,
@@ -232,6 +235,35 @@ class BoundTenant(Tenant):
         super().__init__(homes, tenant, sleep)
         self.actor = actor
         self.grant = grant
+
+    def list(  # noqa: PLR0913 - each narrows it
+        self,
+        *,
+        data_class: DataClass | None = None,
+        subject: str | None = None,
+        group: str | None = None,
+        flagged: bool | None = None,
+        minted_from: datetime | None = None,
+        minted_to: datetime | None = None,
+        newest_first: bool = False,
+        after: Id | None = None,
+        limit: int = 100,
+        purpose: Purpose | None = None,
+    ) -> Page:
+        """Return a page, as ``Tenant.list`` does; with a ``purpose``, open what is listed.
+
+        Then ``listed`` of each row has those keys of its metadata that ``classes.toml`` declares as
+        listed for its class. Each row is decided as by ``get``, and the first that may not be
+        opened raises PurposeRefused. A person gets each record alone, with ``get``, and so does who
+        reads for ``fine_tune`` or ``subject_request``: InvalidRequest.
+        """
+        check_limit(limit)
+        wanted = Wanted(data_class, subject, group, flagged, minted_from, minted_to)
+        opening = None
+        if purpose is not None:
+            opening = Opening(self._homes.find(self.id)[0], self.id, self.actor, purpose)
+            opening.check()
+        return self._page(wanted, after, limit, newest=newest_first, opening=opening)
 
     def get(self, id: Id, *, purpose: Purpose, tuning: FineTuning | None = None) -> Record:
         """Return a record with its body and metadata.

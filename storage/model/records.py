@@ -65,7 +65,8 @@ class RecordInfo:
     """What is known of a record without opening it.
 
     ``size`` is the size of the body, in bytes. ``flagged``: it has a flag. ``origin``: that of data
-    from before Domicile.
+    from before Domicile. ``listed``: what its class declares as listed of its metadata; empty
+    unless it was opened.
     """
 
     id: RecordId
@@ -76,6 +77,7 @@ class RecordInfo:
     incomplete: bool
     flagged: bool = False
     origin: Origin | None = None
+    listed: Mapping[str, object] = field(default_factory=dict, repr=False, hash=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """What a tenant's own service, a machine, or a copy for a processor may open."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection
 
@@ -10,7 +10,7 @@ from storage.catalog.objects import Replica
 from storage.catalog.records import Found, Row
 from storage.catalog.tenants import TenantTerms
 from storage.errors import Erased, Expired, NotFound
-from storage.model import Actor, ActorKind, Hold, RecordId, RecordInfo
+from storage.model import Actor, ActorKind, DataClass, Hold, RecordId, RecordInfo
 from storage.packs.reader import Find, Permitted, info
 from storage.policy import (
     Access,
@@ -87,6 +87,44 @@ def access(
         login_of_person=region.session.of_person(connection),
         authority=known,
     )
+
+
+def permits(
+    region: OpenRegion,
+    connection: Connection,
+    rows: Sequence[Row],
+    own: Mapping[DataClass, int],
+    *,
+    actor: Actor,
+    purpose: Purpose,
+    flags: bool = False,
+) -> list[Permitted]:
+    """Permit an actor without a grant to open records of a page, or their flags, for a purpose.
+
+    ``rows``: some of one tenant that can be read now. ``own``: its retention. Raises
+    PurposeRefused for the first one that may not be opened.
+    """
+    if not rows:
+        return []
+    terms = None if purpose is Purpose.SERVE else tenants.find(connection, rows[0].tenant)
+    known = authority(region, connection, actor, terms)
+    of_person = region.session.of_person(connection)
+    decide, now = may_open_flags if flags else may_open, region.clock.now()
+    permitted = []
+    for row in rows:
+        term = term_now(region.topology, own, row.id, row.origin_date)
+        record = openable(region, row, term, fenced=False, terms=terms)
+        access = decide(
+            region.topology,
+            record,
+            actor,
+            purpose,
+            now=now,
+            login_of_person=of_person,
+            authority=known,
+        )
+        permitted.append(Permitted(row, access.demand(), term))
+    return permitted
 
 
 def authority(

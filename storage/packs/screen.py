@@ -36,7 +36,7 @@ from storage.model import (
 )
 from storage.objects.keyring import KeyRing
 from storage.packs.gather import gather
-from storage.packs.openings import authority, for_flags, openable
+from storage.packs.openings import for_flags, permits
 from storage.packs.reader import (
     Opened,
     Permitted,
@@ -46,7 +46,7 @@ from storage.packs.reader import (
     metadata_of,
     open_with,
 )
-from storage.policy import ended_before, may_open_flags, term_now
+from storage.policy import ended_before
 from storage.region import OpenRegion
 
 MOST_FLAGS: Final = 16  # of one record from one call of a classifier
@@ -134,26 +134,12 @@ class Screener:
             sizes = accumulate(row.length for row in rows)
             fit = sum(size <= region.limits.pack for size in sizes)
             rows = rows[: max(1, fit)]
-            terms = tenants.find(connection, wanted.tenant)
-            known = authority(region, connection, wanted.actor, terms)
-            of_person = region.session.of_person(connection)
+            permitted = permits(
+                region, connection, rows, own, actor=wanted.actor, purpose=_PURPOSE, flags=True
+            )
             stored = objects.replicas_of(
                 connection, {row.object_id for row in rows}, [ReplicaState.STORED]
             )
-        permitted = []
-        for row in rows:
-            term = term_now(region.topology, own, row.id, row.origin_date)
-            record = openable(region, row, term, fenced=False, terms=terms)
-            access = may_open_flags(
-                region.topology,
-                record,
-                wanted.actor,
-                _PURPOSE,
-                now=now,
-                login_of_person=of_person,
-                authority=known,
-            )
-            permitted.append(Permitted(row, access.demand(), term))
         return _Batch(permitted, stored, now)
 
     def _classify(self, batch: _Batch) -> tuple[list[_Seen | ScreenFailure], Exception | None]:

@@ -24,6 +24,7 @@ def test_the_page_runs(domicile: Domicile) -> None:
     shown, told, counted = list[bytes](), list[object](), list[Any]()
     names: dict[str, Any] = {
         "Iterator": Iterator,
+        "DataClass": DataClass,
         "RecordInfo": RecordInfo,
         "Purpose": Purpose,
         "Record": Record,
@@ -33,18 +34,19 @@ def test_the_page_runs(domicile: Domicile) -> None:
         "json": json,
         "t": t,
         "now": domicile.clock.now(),
-        "file_id": t.put_file(io.BytesIO(lines)).id,
+        "file_id": t.put_file(io.BytesIO(lines), filename="lines.jsonl").id,
         "show": lambda body, _: shown.append(body),
         "tell": lambda *failed: told.append(failed),
         "count": counted.append,
     }
     blocks = BLOCK.findall(PAGE.read_text())
-    assert len(blocks) == 5
+    assert len(blocks) == 6
 
     exec("\n".join(blocks), names)  # noqa: S102 - the page is ours
 
     assert len(names["newest"]) == 20
     assert [info.id for info in names["all_of"]("user-7")] == ids
+    assert names["names"] == ["lines.jsonl"]
     assert len(names["yesterday"]) == 26
     assert names["many"] == Count(27, stopped=False)
     assert shown == [b"%d" % n for n in reversed(range(5, 25))]

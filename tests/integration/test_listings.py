@@ -1,12 +1,16 @@
 """Listings: in order, from both ends, of a time, and what is known of one record."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+from sqlalchemy import text
 
 from storage import (
+    ActorKind,
     BoundTenant,
+    Corrupt,
     Count,
     DataClass,
     Erased,
@@ -16,6 +20,7 @@ from storage import (
     NotFound,
     Page,
     Purpose,
+    PurposeRefused,
     Reason,
     RecordId,
     Scope,
@@ -182,3 +187,82 @@ def test_a_deletion_is_an_erasure_of_the_record(tenant: BoundTenant) -> None:
     assert erasure.scope is ScopeKind.RECORD
     assert [tenant.exists(i) for i in (prompt, answer, other)] == [False, False, True]
     tenant.delete(prompt)
+
+
+@pytest.fixture
+def named(tenant: BoundTenant) -> list[RecordId]:
+    """A prompt with metadata, and a file with a name and other metadata."""
+    prompt = tenant.put(PROMPT, b"a", metadata={"filename": "no file", "model": "m"})
+    file = tenant.put_file([b"b"], filename="lines.jsonl", metadata={"owner": "ann"})
+    return [prompt.id, file.id, tenant.put_file([b"c"]).id]
+
+
+def test_a_list_for_a_purpose_shows_what_is_listed_of_the_metadata(
+    tenant: BoundTenant, named: list[RecordId]
+) -> None:
+    """And nothing else of it; without a purpose nothing is opened."""
+    assert [info.listed for info in tenant.list()] == [{}, {}, {}]
+
+    page = tenant.list(purpose=Purpose.SERVE)
+
+    assert [(info.id, info.listed) for info in page] == [
+        (named[0], {}),
+        (named[1], {"filename": "lines.jsonl"}),
+        (named[2], {}),
+    ]
+    assert "lines.jsonl" not in repr(page)
+
+
+def test_a_list_for_a_purpose_has_the_same_pages(
+    tenant: BoundTenant, named: list[RecordId]
+) -> None:
+    """A page that is not whole opens no more than it shows."""
+    page = tenant.list(purpose=Purpose.SERVE, newest_first=True, limit=2)
+
+    assert [info.listed for info in page] == [{}, {"filename": "lines.jsonl"}]
+    assert page.has_more
+
+
+@pytest.mark.parametrize("purpose", [Purpose.TRAIN, Purpose.ABUSE_SCREENING])
+@pytest.mark.usefixtures("named")
+def test_a_list_opens_nothing_for_a_purpose_that_may_not(
+    tenant: BoundTenant, purpose: Purpose
+) -> None:
+    """Not even the rows before the one that is refused."""
+    with pytest.raises(PurposeRefused):
+        tenant.list(purpose=purpose)
+
+
+@pytest.mark.usefixtures("named")
+def test_what_is_noted_one_by_one_is_not_listed(domicile: Domicile, tenant: BoundTenant) -> None:
+    """A person's reads, and those of a fine-tuning job."""
+    with pytest.raises(InvalidRequest, match="get each record"):
+        tenant.list(purpose=Purpose.FINE_TUNE)
+    person = replace(tenant.actor, id="p-1", kind=ActorKind.EMPLOYEE)
+    with pytest.raises(InvalidRequest, match="get each record"):
+        tenant.bind(person).list(purpose=Purpose.SERVE)
+
+
+def test_another_tenants_list_shows_nothing_of_it(
+    domicile: Domicile, tenant: BoundTenant, named: list[RecordId]
+) -> None:
+    """Metadata belongs to its tenant as the body does."""
+    other = domicile.tenant("other")
+
+    assert other.list(purpose=Purpose.SERVE) == tenant.list(after=named[-1])
+    assert len(tenant.list(purpose=Purpose.SERVE)) == len(named)
+
+
+def test_a_row_whose_metadata_was_changed_is_not_shown(
+    domicile: Domicile, tenant: BoundTenant, named: list[RecordId]
+) -> None:
+    """The metadata of one row does not open in another one."""
+    with domicile.homes.served("eu-central-1").region.catalog.begin() as connection:
+        connection.execute(
+            text(
+                "UPDATE file SET sealed_metadata = (SELECT sealed_metadata FROM record LIMIT 1)"
+                " WHERE sealed_metadata IS NOT NULL"
+            )
+        )
+    with pytest.raises(Corrupt):
+        tenant.list(purpose=Purpose.SERVE)

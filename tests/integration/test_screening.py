@@ -95,6 +95,10 @@ class TestContentAndFlags:
                 with pytest.raises(PurposeRefused) as caught:
                     read(put, purpose=SCREENING)
                 assert caught.value.reasons == (reason,)
+        for bound in (mill, tenant):
+            with pytest.raises(PurposeRefused) as caught:
+                bound.list(purpose=SCREENING)
+            assert caught.value.reasons == ("screening_only",)
         with pytest.raises(PurposeRefused):
             mill.get(put, purpose=Purpose.SERVE)
 

@@ -57,6 +57,7 @@ PERMIT_NOTHING: Mapping[str, str] = {
     "DirectorySpec.name": "a name: what has it is compared by it",
     "MemorySpec.name": "a name: what has it is compared by it",
     "WitnessSpec.name": "a name: what has it is compared by it",
+    "ClassRule.listed": "what a list shows, `get` shows to the same actor",
     "SubProcessor.title": "a text for people",
     "SubProcessor.agreement": "the title of a contract: its dates say when it permits something",
     "SubProcessor.locations": "what customers are told: jurisdictions say where data may be",

@@ -355,6 +355,35 @@ class AsyncBoundTenant(AsyncTenant):
         self._bound = tenant
         self.actor, self.grant = tenant.actor, tenant.grant
 
+    async def list(  # noqa: PLR0913 - each narrows it
+        self,
+        *,
+        data_class: DataClass | None = None,
+        subject: str | None = None,
+        group: str | None = None,
+        flagged: bool | None = None,
+        minted_from: datetime | None = None,
+        minted_to: datetime | None = None,
+        newest_first: bool = False,
+        after: Id | None = None,
+        limit: int = 100,
+        purpose: Purpose | None = None,
+    ) -> Page:
+        """See ``BoundTenant.list``."""
+        return await self._threads.call(
+            self._bound.list,
+            data_class=data_class,
+            subject=subject,
+            group=group,
+            flagged=flagged,
+            minted_from=minted_from,
+            minted_to=minted_to,
+            newest_first=newest_first,
+            after=after,
+            limit=limit,
+            purpose=purpose,
+        )
+
     async def get(self, id: Id, *, purpose: Purpose, tuning: FineTuning | None = None) -> Record:
         """See ``BoundTenant.get``."""
         return await self._threads.call(self._bound.get, id, purpose=purpose, tuning=tuning)

@@ -4,22 +4,24 @@ from tests.mutants.bugs.bug import Bug, bug
 
 LISTINGS = "tests/integration/test_listings.py"
 MANY = "tests/integration/test_get_many.py"
+SCREENING = "tests/integration/test_screening.py"
 FILES = "tests/integration/test_open_file.py"
 CLIENT, CATALOG, OPEN = "client/listings.py", "catalog/records.py", "client/files.py"
+LISTED = "client/listed.py"
 
 BUGS: tuple[Bug, ...] = (
     bug(
         "a full page is taken for the last one",
         CLIENT,
-        "                limit=limit + 1,\n",
-        "                limit=limit,\n",
+        "now=now, limit=limit + 1, newest=newest\n",
+        "now=now, limit=limit, newest=newest\n",
         LISTINGS,
     ),
     bug(
         "a page has one row too many",
         CLIENT,
-        "        shown = rows[:limit]\n",
-        "        shown = rows\n",
+        "            shown = rows[:limit]\n",
+        "            shown = rows\n",
         LISTINGS,
     ),
     bug(
@@ -85,6 +87,27 @@ BUGS: tuple[Bug, ...] = (
         "                found = GetFailure(one, error)\n",
         "                raise error\n",
         MANY,
+    ),
+    bug(
+        "a page is opened for a person, and for what is noted one by one",
+        LISTED,
+        "        if self.actor.staff or self.purpose in _ONE_BY_ONE:\n",
+        "        if False:\n",
+        LISTINGS,
+    ),
+    bug(
+        "a page shows all of the metadata",
+        LISTED,
+        "replace(info, listed={key: known[key] for key in rule.listed if key in known})",
+        "replace(info, listed=known)",
+        LISTINGS,
+    ),
+    bug(
+        "a page is opened for screening by a service",
+        LISTED,
+        "        if self.purpose is Purpose.ABUSE_SCREENING:\n",
+        "        if False:\n",
+        SCREENING,
     ),
     bug(
         "many records are all read before the first is given",
