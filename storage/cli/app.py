@@ -18,6 +18,7 @@ from storage.cli.commands import (
     erase,
     erasure,
     explain,
+    export,
     get,
     grant,
     hold,
@@ -106,6 +107,7 @@ app.command()(demo.demo)
 app.command(rich_help_panel=_RECORDS)(put.put)
 app.command(rich_help_panel=_RECORDS)(get.get)
 app.command("list", rich_help_panel=_RECORDS)(list_.list_records)
+app.command(rich_help_panel=_RECORDS)(export.export)
 app.command(rich_help_panel=_RECORDS)(explain.explain)
 
 app.command(rich_help_panel=_EVIDENCE)(erase.erase)

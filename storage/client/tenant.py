@@ -7,6 +7,7 @@ from uuid import UUID
 
 from storage.catalog import objects, records, training
 from storage.client.explaining import explain_purpose
+from storage.client.export import archive, check_export
 from storage.client.files import OpenFile
 from storage.client.grants import approve_for_customer
 from storage.client.homes import Homes
@@ -19,6 +20,7 @@ from storage.client.regions import ServedRegion
 from storage.client.screening import check_screening, moments_of
 from storage.client.training import Models, check_tuning
 from storage.client.validate import (
+    PAGE,
     Id,
     as_id,
     as_uuid,
@@ -286,6 +288,22 @@ class BoundTenant(Tenant):
             except DomicileError as error:
                 found = GetFailure(one, error)
             yield found
+
+    def export(self, subject: str, *, purpose: Purpose) -> Iterator[bytes]:
+        """Return what is kept of a subject, as a ZIP that is made while it is read.
+
+        ``records.jsonl`` has a line for each record, with its metadata and its body; ``files`` has
+        each file, and beside it what is known of it. Each record is decided and noted as by
+        ``open``, for ``serve`` or ``subject_request``. One that is erased, or expires, before its
+        turn is left out, and so may be one that is written meanwhile. Any other error is raised:
+        what was read by then is no ZIP.
+        """
+        check_export(subject, purpose)
+
+        def pages(data_class: DataClass | None, after: RecordId | None) -> Page:
+            return self.list(data_class=data_class, subject=subject, after=after, limit=PAGE)
+
+        return archive(pages, lambda record_id: self.open(record_id, purpose=purpose))
 
     def open(self, id: Id, *, purpose: Purpose, tuning: FineTuning | None = None) -> OpenFile:
         """Open a record of any size, to read it in ranges. ``tuning``: as for ``get``."""

@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 from storage import Count, DataClass, GetFailure, Purpose, Record, RecordInfo
 from storage.testing import Domicile
 
 PAGE = Path("docs/howto/list-and-read.md")
+EXPORT = Path("docs/howto/export-a-subject.md")
 BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
 
 
@@ -52,3 +54,16 @@ def test_the_page_runs(domicile: Domicile) -> None:
     assert shown == [b"%d" % n for n in reversed(range(5, 25))]
     assert told == []
     assert counted == [{"n": n} for n in range(100)]
+
+
+def test_the_page_about_exports_runs(domicile: Domicile) -> None:
+    """What it sends is a ZIP."""
+    t = domicile.tenant()
+    t.put(DataClass.PROMPT, b"text", subject="user-7")
+    sent = list[bytes]()
+    (block,) = BLOCK.findall(EXPORT.read_text())
+
+    exec(block, {"t": t, "Purpose": Purpose, "send": sent.append})  # noqa: S102 - the page is ours
+
+    with ZipFile(io.BytesIO(b"".join(sent))) as found:
+        assert found.namelist() == ["records.jsonl"]

@@ -1,10 +1,12 @@
 """The command line: tenants, records, files and erasures."""
 
 import base64
+import json
 import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
@@ -75,6 +77,26 @@ class TestRecords:
         assert [r["id"] for r in rest["records"]] == [second]
         assert rest["next"] is None
         assert first in line("list", "acme-eu", "--group", "paged").stdout
+
+    def test_what_is_kept_of_a_user_is_exported(self, line: CommandLine, tmp_path: Path) -> None:
+        """Into a file for the owner alone, which is not replaced unasked."""
+        put = line.put("of the user", "--subject", "exported")
+        out = tmp_path / "of-user.zip"
+        given = ["export", "acme-eu", "--subject", "-", *READ, "--output", str(out)]
+        done = line(*given, stdin="exported\n")
+        again, error = line.error(*given, stdin="exported\n")
+        tuning = [*given[:-1], str(tmp_path / "x"), "--purpose", "fine_tune"]
+        other, _ = line.error(*tuning, stdin="exported\n")
+
+        assert done.exit_code == 0
+        assert done.stderr.startswith("Written: ")
+        with ZipFile(out) as found:
+            (told,) = map(json.loads, found.read("records.jsonl").splitlines())
+        assert (told["id"], told["text"]) == (put, "of the user")
+        assert stat.S_IMODE(out.stat().st_mode) == 0o600
+        assert again == other == Exit.INVALID
+        assert "exists" in error["message"]
+        assert list(tmp_path.iterdir()) == [out]
 
     def test_zero_retention_stores_nothing(self, line: CommandLine) -> None:
         """The command succeeds and reports it."""

@@ -5,20 +5,17 @@ from typing import Annotated
 
 from typer import Option
 
-from storage.catalog import roster
-from storage.catalog.tenants import TenantTerms
 from storage.cli import files
+from storage.cli.acting import actor_of
 from storage.cli.opening import opened_homes
 from storage.cli.options import AsJson, RecordText, TenantId, one_of
 from storage.cli.terminal import deliver
 from storage.client.files import OpenFile
 from storage.client.lines import check_login
 from storage.client.recorded import RecordedRead
-from storage.client.regions import ServedRegion
 from storage.client.training import check_tuning
-from storage.client.validate import as_id, as_uuid, check_actor, check_note
-from storage.model import Actor, ActorKind, FineTuning, Purpose
-from storage.policy import OPENERS
+from storage.client.validate import as_id, as_uuid
+from storage.model import FineTuning, Purpose
 from storage.training.tuning import note_tuning
 
 Output = Annotated[
@@ -61,7 +58,7 @@ def get(  # noqa: PLR0913 - one per option
     with opened_homes() as homes:
         served, terms = homes.find(tenant)
         wanted = as_id(record_id)
-        by = _actor(served, terms, actor, purpose)
+        by = actor_of(served, terms, actor, purpose)
         read = RecordedRead(served, tenant, by, purpose, number)
         check_login(served.region, by, read.facts(wanted))
         if purpose is Purpose.FINE_TUNE and not by.staff:
@@ -70,18 +67,3 @@ def get(  # noqa: PLR0913 - one per option
         reader = read.reader(wanted)
         with OpenFile(reader, tenant, reader.metadata(tenant, wanted)) as file:
             deliver(file, output, force=force, as_json=as_json)
-
-
-def _actor(served: ServedRegion, terms: TenantTerms, actor: str, purpose: Purpose) -> Actor:
-    """Return who reads: what the roster says of an id, or else the tenant's own service."""
-    check_note("actor", actor)
-    home = served.region.region.jurisdiction
-    with served.region.catalog.begin() as connection:
-        entry = roster.entry(connection, actor)
-    if entry is None:
-        check_actor(actor)
-    if ActorKind.CUSTOMER in OPENERS[purpose] and entry is None:
-        return Actor(actor, ActorKind.CUSTOMER, employer=terms.spec.account, location=home)
-    if entry is None:  # it is refused, on record
-        return Actor(actor, ActorKind.EMPLOYEE, employer="unknown", location=home)
-    return Actor(actor, entry.kind, employer=entry.employer, location=entry.location)

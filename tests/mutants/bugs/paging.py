@@ -7,7 +7,8 @@ MANY = "tests/integration/test_get_many.py"
 SCREENING = "tests/integration/test_screening.py"
 FILES = "tests/integration/test_open_file.py"
 CLIENT, CATALOG, OPEN = "client/listings.py", "catalog/records.py", "client/files.py"
-LISTED = "client/listed.py"
+LISTED, EXPORT_PY = "client/listed.py", "client/export.py"
+EXPORT = "tests/integration/test_export.py"
 
 BUGS: tuple[Bug, ...] = (
     bug(
@@ -108,6 +109,41 @@ BUGS: tuple[Bug, ...] = (
         "        if self.purpose is Purpose.ABUSE_SCREENING:\n",
         "        if False:\n",
         SCREENING,
+    ),
+    bug(
+        "half of a file that is erased meanwhile is exported as a whole",
+        EXPORT_PY,
+        "            content.write(chunk)\n            yield\n",
+        "            content.write(chunk)\n            yield\n            break\n",
+        EXPORT,
+    ),
+    bug(
+        "an export ends after its first page",
+        EXPORT_PY,
+        "        if not page.has_more:\n",
+        "        if True:\n",
+        EXPORT,
+    ),
+    bug(
+        "an export fails for what is erased before its turn",
+        EXPORT_PY,
+        "    except _GONE:\n        return\n",
+        "    except _GONE:\n        raise\n",
+        EXPORT,
+    ),
+    bug(
+        "an export is made for any purpose",
+        EXPORT_PY,
+        "    if purpose not in _PURPOSES:\n",
+        "    if False:\n",
+        EXPORT,
+    ),
+    bug(
+        "an export leaves out the files",
+        EXPORT_PY,
+        "        for info in _each(pages, DataClass.FINE_TUNING_FILE):\n",
+        "        for info in ():\n",
+        EXPORT,
     ),
     bug(
         "many records are all read before the first is given",

@@ -262,7 +262,9 @@ def _tenant(world: World) -> Some:
         "objections": [Given()],
         "withdraw": [Given("nobody", **by, refused=ObjectionRefused)],
     }
-    return {f"{kind}.{name}": given for kind in KINDS for name, given in made.items()}
+    made_of = {f"{kind}.{name}": given for kind in KINDS for name, given in made.items()}
+    opened = Given(purpose=Purpose.SERVE, refused=PurposeRefused)
+    return {**made_of, "BoundTenant.list": [*made["list"], opened]}
 
 
 def _reads(world: World) -> Some:
@@ -273,6 +275,7 @@ def _reads(world: World) -> Some:
         for p in Purpose
     ]
     return {
+        "BoundTenant.export": [refuse("u", purpose=Purpose.SERVE)],
         "BoundTenant.flags": [refuse(world.record, purpose=purpose) for purpose in Purpose],
         "BoundTenant.get": read,
         "BoundTenant.get_many": [Given([world.record], purpose=purpose) for purpose in Purpose],

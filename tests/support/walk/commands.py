@@ -93,10 +93,12 @@ def _records(place: Place) -> Commands:
         for p in Purpose
         if p not in {Purpose.SERVE, Purpose.FINE_TUNE}  # for those --actor is a service
     ]
+    all_of = ("--subject", "u", *stranger)
     return {
         "put": does(TENANT, "--class", "prompt", "--subject", "v", stdin=BODY),
         "get": [*reads, *does(TENANT, record, "--purpose", "serve", ends=Exit.INVALID)],
         "list": [*does(TENANT), *does(TENANT, "--subject", "u")],
+        "export": does(TENANT, *all_of, "--purpose", "subject_request", ends=Exit.REFUSED),
         "explain": does(TENANT, record),
         "erase": does(TENANT, "--subject", "v", *REASON, "--dry-run"),
         "erasure show": does(place.erasure),
