@@ -21,6 +21,7 @@ from storage.catalog.records import Row
 from storage.events import NewErasure
 from storage.model import DataClass, Reason, RecordId, ScopeKind
 from storage.region import OpenRegion
+from storage.transparency.sequencer import Sequencer
 
 _PACK, _TENANTS, _ERASURES = 4096, 20, 500  # of each in a transaction
 _SUBJECTS = 1000
@@ -120,8 +121,9 @@ def count_days(bench: Bench) -> int:
 
 
 def add_tenants(bench: Bench, names: Iterable[str]) -> None:
-    """Add tenants, some in a transaction."""
+    """Add tenants, some in a transaction. Their lines are put into the log, as a worker would."""
     region, left = bench.homes.served(HOME).region, iter(names)
+    sequencer = Sequencer(region)
     while some := list(islice(left, _TENANTS)):
 
         def work(connection: Connection, some: Sequence[str] = some) -> None:
@@ -131,6 +133,8 @@ def add_tenants(bench: Bench, names: Iterable[str]) -> None:
                 tenants.ensure(connection, spec, now, os.urandom, topology=region.topology)
 
         region.catalog.run(work)
+        while sequencer.seal() is not None:
+            pass
 
 
 def add_fences(bench: Bench, count: int) -> None:

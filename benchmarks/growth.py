@@ -297,13 +297,19 @@ def _step(found: Mapping[str, Any]) -> Step:
 
 
 def run(
-    directory: Path, sizes: Sizes, counts: Counts, only: Sequence[str], about: dict[str, Any]
+    directory: Path, sizes: Sizes, counts: Counts, only: Sequence[str], out: Path
 ) -> list[Dimension]:
-    """Measure everything."""
+    """Measure everything. What was measured is written after each thing that grew."""
+    found = list[Dimension]()
     with weed(directory / "weed") as server:
         with opened(directory, server, "about") as bench:
-            about.update(machine.about(directory, bench.url, quick=sizes.records < WHOLE))
-        return list(dimensions(Growing(directory, server, counts), sizes, only))
+            about = machine.about(directory, bench.url, quick=sizes.records < WHOLE)
+        for one in dimensions(Growing(directory, server, counts), sizes, only):
+            found.append(one)
+            whole = {"about": about, "dimensions": [asdict(each) for each in found]}
+            out.parent.mkdir(parents=True, exist_ok=True)
+            out.write_text(json.dumps(whole, indent=1) + "\n")
+    return found
 
 
 def main() -> None:
@@ -317,13 +323,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=OUT)
     given = parser.parse_args()
     sizes = Sizes(**{name: getattr(given, name) for name in asdict(Sizes())})
-    about = dict[str, Any]()
     with new_directory(given.directory) as directory:
         counts = Counts(rounds=given.rounds)
-        found = run(directory, sizes, counts, given.only, about)
-    whole = {"about": about, "dimensions": [asdict(one) for one in found]}
-    given.out.parent.mkdir(parents=True, exist_ok=True)
-    given.out.write_text(json.dumps(whole, indent=1) + "\n")
+        found = run(directory, sizes, counts, given.only, given.out)
     for verdict in verdicts(found):
         print(verdict)
 

@@ -38,6 +38,7 @@ COLUMNS: Final = (
     "sealed_flags",
     "origin_date",
     "origin_source",
+    "readable_until",
 )
 
 _BEGIN: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
@@ -104,6 +105,7 @@ def _row(row: "Row") -> bytes:
             _field(row.sealed_flags),
             _NULL if row.origin_date is None else _date(row.origin_date),
             _field(row.origin_source),
+            _NULL if row.readable_until is None else _moment(row.readable_until),
         )
     )
 
@@ -118,6 +120,10 @@ def _field(value: bytes | None) -> bytes:
 
 def _date(day: date) -> bytes:
     return _field((day.toordinal() - _DAY_ZERO).to_bytes(4, signed=True))
+
+
+def _moment(at: datetime) -> bytes:
+    return _field(_microseconds(at).to_bytes(8, signed=True))
 
 
 def _array(values: Iterable[bytes]) -> bytes:

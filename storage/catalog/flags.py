@@ -16,7 +16,7 @@ from sqlalchemy import (
 )
 
 from storage.catalog import days
-from storage.catalog.records import fenced, not_ended, table_of
+from storage.catalog.records import fenced, not_ended, not_over, table_of
 from storage.model import DataClass, RecordId
 
 
@@ -39,7 +39,7 @@ def lock(
         table = table_of(day)
         c = table.c
         query = select(c.uid, c.sealed_flags).where(*_named(table, tenant, day), ~fenced(table))
-        query = query.where(*not_ended(c, ended))
+        query = query.where(*not_ended(c, ended), not_over(c, now))
         rows = connection.execute(query.where(c.uid.in_(uids)).order_by(c.uid).with_for_update())
         found |= {row.uid: row.sealed_flags for row in rows}
     return found

@@ -71,6 +71,7 @@ def _row(
         c.wrapped_key,
         c.minted,
         c.origin_date,
+        c.readable_until,
         (fenced(table) if table is not t.held else null()).label("fenced"),
         covered.label("covered"),
         c.sealed_flags.is_not(None).label("flagged"),
@@ -99,4 +100,5 @@ def _kept(row: Row[Any], day: date | None, *, held: bool) -> KeptRecord:
         wrapped_key=row.wrapped_key,
         flagged=bool(row.flagged),
         origin=row.origin_date,
+        until=row.readable_until,
     )

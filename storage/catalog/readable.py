@@ -4,6 +4,7 @@ A function of the catalog looks for it, since PostgreSQL takes four times as lon
 queries as to run them; and the driver asks, since SQLAlchemy takes longer than PostgreSQL then.
 """
 
+from dataclasses import replace
 from datetime import UTC
 from typing import Any
 
@@ -14,7 +15,7 @@ from storage.catalog.objects import Replica
 from storage.catalog.records import Found, Row
 from storage.model import DataClass, RecordId, ReplicaState
 
-_FIND = "SELECT * FROM readable_record(%s, %s, %s)"
+_FIND = "SELECT * FROM readable_row(%s, %s, %s)"
 
 
 def find(
@@ -49,4 +50,6 @@ def _found(tenant: str, asked: RecordId, columns: list[Any]) -> Found:
         tuple(ancestors or ()),
         *rest,
     )
+    if row.readable_until is not None:
+        row = replace(row, readable_until=row.readable_until.astimezone(UTC))
     return Found(row, fenced, {DataClass(name): n for name, n in (own or {}).items()})

@@ -83,6 +83,8 @@ class Row:
     sealed_flags: bytes | None = None
     origin_date: date | None = None
     origin_source: bytes | None = None
+    metadata_version: int = 0
+    readable_until: datetime | None = None  # as its writer said
 
     @property
     def taken_from(self) -> Origin | None:
@@ -401,6 +403,11 @@ def not_ended(c: Columns, ended: Mapping[DataClass, datetime]) -> list[ColumnEle
     ]
 
 
+def not_over(c: Columns, now: datetime) -> ColumnElement[bool]:
+    """SQL: that reading has not ended at the moment that its writer named."""
+    return or_(c.readable_until.is_(None), c.readable_until > now)
+
+
 def _came_in(c: Columns, since: datetime) -> ColumnElement[bool]:
     """SQL: that data from before Domicile came in at that moment or later, by its origin date."""
     first = (since - timedelta(microseconds=1)).date() + timedelta(days=1)
@@ -465,7 +472,7 @@ def _page(
 
 def _readable(table: Table, tenant: str, narrow: Narrow, *, now: datetime) -> Select[Any]:
     c = table.c
-    where = [c.tenant == tenant, ~fenced(table), *narrow.of(c)]
+    where = [c.tenant == tenant, ~fenced(table), *narrow.of(c), not_over(c, now)]
     if table is t.record:
         where.append(c.expiry_day > now.date())
     return select(table).where(*where)
@@ -500,6 +507,8 @@ def _row(m: object, day: date | None) -> Row:
         x["sealed_flags"],
         x["origin_date"],
         x["origin_source"],
+        x["metadata_version"],
+        x["readable_until"],
     )
 
 
@@ -531,4 +540,6 @@ def values_of(row: Row) -> dict[str, object]:
         "sealed_flags": row.sealed_flags,
         "origin_date": row.origin_date,
         "origin_source": row.origin_source,
+        "metadata_version": row.metadata_version,
+        "readable_until": row.readable_until,
     }

@@ -44,7 +44,7 @@ def explain_purpose(
     row, now = found.row, region.clock.now()
     day = at or now.date()
     moment = now if day == now.date() else datetime.combine(day, time.min, UTC)
-    term = term_now(topology, terms.spec.retention, row.id, row.origin_date)
+    term = term_now(topology, terms.spec.retention, row.id, row.origin_date, row.readable_until)
     to_return = for_return_alone(topology, terms.spec, day)
     consent = _consent(said, row, terms.spec.traits, moment)
     usable = Usable(

@@ -22,9 +22,9 @@ from storage.client.validate import (
 from storage.client.writes import Writes
 from storage.errors import Erased, Expired, NotFound
 from storage.model import Count, DataClass, Page, RecordInfo
-from storage.packs.openings import look
+from storage.packs.openings import look, term_of_row
 from storage.packs.reader import info
-from storage.policy import ended_before, term_now
+from storage.policy import ended_before
 from storage.region import OpenRegion
 
 
@@ -120,7 +120,7 @@ class Listings(Writes):
             )
             shown = rows[:limit]
             permitted = opening.permits(connection, shown, own) if opening is not None else []
-        terms = (term_now(region.topology, own, row.id, row.origin_date) for row in shown)
+        terms = (term_of_row(region, row, own) for row in shown)
         infos = tuple(map(info, shown, terms))
         if opening is not None:
             infos = tuple(map(opening.show, permitted, infos))

@@ -1,6 +1,6 @@
 """``Tenant``: the records of one tenant. No method takes a tenant id."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from itertools import chain
 from uuid import UUID
@@ -28,9 +28,11 @@ from storage.client.validate import (
     check_day,
     check_erasure,
     check_limit,
+    check_metadata,
     check_objection,
     check_processor,
     check_purpose,
+    check_version,
 )
 from storage.errors import DomicileError, InvalidRequest, NotFound
 from storage.ledger.fence import Sleep, fence
@@ -60,6 +62,7 @@ from storage.model import (
     Screened,
     ScreenFailure,
 )
+from storage.packs.metadata import replace_metadata
 from storage.packs.openings import for_flags, term_of_found
 from storage.packs.reader import Reader
 from storage.packs.screen import Screener, Screening
@@ -354,6 +357,23 @@ class BoundTenant(Tenant):
         self._check_login(served, None, Purpose.ABUSE_SCREENING)
         screening = Screening(self.actor, self.id, classifier, data_class, minted)
         return Screener(served.region, served.keys, screening).batches(last, limit)
+
+    def update_metadata(self, id: Id, metadata: Mapping[str, object], *, version: int) -> int:
+        """Replace all metadata of a record, for ``serve``. Return the version of the new ones.
+
+        ``version``: that of those that you replace, ``info.metadata_version``. If they were
+        replaced meanwhile, it raises MetadataConflict; the same call again changes nothing. A
+        retried ``put`` is compared with what was written first. Raises InvalidRequest for an event,
+        and Held if a legal hold keeps the record as it is.
+        """
+        record_id = as_id(id)
+        check_metadata(metadata)
+        check_version(version)
+        reader = self._reader(record_id, Purpose.SERVE, None)
+        region = self._homes.find(self.id)[0].region
+        return replace_metadata(
+            region, reader, self.id, record_id, metadata=metadata, version=version
+        )
 
     def flags(self, id: Id, *, purpose: Purpose) -> Sequence[Flag]:
         """Return what classifiers say of a record.

@@ -37,6 +37,7 @@ Id = RecordId | str
 
 PAGE = 1000  # the largest ``limit`` of a listing
 MOST_COUNTED = 1_000_000
+_MOST_VERSIONS = 2**31 - 1
 LONGEST_NAME = 1024  # bytes in UTF-8
 _TICKET = _NOTE = 200  # characters
 
@@ -97,6 +98,7 @@ def new_record(  # noqa: PLR0913 - what a record has
     derived_from: Iterable[Id],
     origin: Origin | None = None,
     keep_days: int | None,
+    readable_until: datetime | None,
 ) -> NewRecord:
     """Return the arguments of a write as one value. Raises MalformedId.
 
@@ -114,6 +116,7 @@ def new_record(  # noqa: PLR0913 - what a record has
         tuple(as_id(parent) for parent in derived_from),
         origin=origin,
         keep_days=keep_days,
+        readable_until=readable_until,
     )
 
 
@@ -155,6 +158,7 @@ def check_record(new: object) -> None:
     if new.origin is not None:
         check_origin(new.origin)
     check_keep_days(new.keep_days)
+    check_moment("readable_until", new.readable_until)
 
 
 def check_origin(origin: object) -> None:
@@ -284,6 +288,14 @@ def check_limit(limit: object) -> None:
         raise InvalidRequest(f"limit must be from 1 to {PAGE}.")
 
 
+def check_version(version: object) -> None:
+    """Check the version of metadata. Raises InvalidRequest."""
+    if type(version) is not int or not 0 <= version < _MOST_VERSIONS:
+        raise InvalidRequest(
+            "version must be a number from 0 on.", advice="Pass info.metadata_version."
+        )
+
+
 def check_most(most: object) -> None:
     """Check after how many records a count stops. Raises InvalidRequest."""
     if type(most) is not int or not 1 <= most <= MOST_COUNTED:
@@ -295,14 +307,21 @@ def check_span(minted_from: object, minted_to: object) -> None:
 
     Raises InvalidRequest, and NaiveDatetime without a time zone.
     """
-    span = [_moment(at) for at in (minted_from, minted_to) if at is not None]
+    given = {"minted_from": minted_from, "minted_to": minted_to}
+    span = [_moment(name, at) for name, at in given.items() if at is not None]
     if span != sorted(span):
         raise InvalidRequest("minted_to must not be before minted_from.")
 
 
-def _moment(at: object) -> datetime:
+def check_moment(name: str, at: object) -> None:
+    """Check an optional moment. Raises InvalidRequest, and NaiveDatetime without a time zone."""
+    if at is not None:
+        _moment(name, at)
+
+
+def _moment(name: str, at: object) -> datetime:
     if not isinstance(at, datetime):
-        raise InvalidRequest("minted_from and minted_to must be datetimes.")
+        raise InvalidRequest(f"{name} must be a datetime.")
     return utc(at)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
-from datetime import date
+from datetime import date, datetime
 from functools import partial
 from typing import BinaryIO
 
@@ -15,6 +15,7 @@ from storage.client.validate import (
     Id,
     check_class,
     check_keep_days,
+    check_moment,
     check_name,
     check_origin_date,
     check_record,
@@ -52,6 +53,7 @@ class Writes:
         key: str | None = None,
         origin_date: date | None = None,
         keep_days: int | None = None,
+        readable_until: datetime | None = None,
     ) -> RecordId:
         """Mint the id of a record before it is written.
 
@@ -63,13 +65,19 @@ class Writes:
         ``keep_days``: keep this record for so many days, at or below the tenant's retention of the
         class; InvalidRequest for more. The day on which it expires is in the id, so the same key
         with another ``keep_days`` is another id.
+
+        ``readable_until``: as for ``put``. Without ``keep_days`` it is kept for as few days as that
+        needs.
         """
         check_class(data_class)
         check_name("key", key)
         check_origin_date(origin_date)
         check_keep_days(keep_days)
+        check_moment("readable_until", readable_until)
         served, terms = self._homes.find(self.id)
-        return served.writer.new_id(terms, data_class, key, origin_date, keep_days)
+        return served.writer.new_id(
+            terms, data_class, key, origin_date, keep_days=keep_days, until=readable_until
+        )
 
     def put(  # noqa: PLR0913 - what a record has
         self,
@@ -83,6 +91,7 @@ class Writes:
         derived_from: Iterable[Id] = (),
         origin: Origin | None = None,
         keep_days: int | None = None,
+        readable_until: datetime | None = None,
     ) -> PutResult:
         """Store a record of at most 16 MiB. Return when the required replicas are durable.
 
@@ -91,6 +100,10 @@ class Writes:
         written, and ``stored`` of the result is False.
 
         ``keep_days`` is as in ``new_id``. With an id, InvalidRequest if the id says otherwise.
+
+        ``readable_until``: the moment at which reading ends, before the last day of the record is
+        over; not for an event, which others rely on. The bytes are gone by the deadline of the day.
+        InvalidRequest if it is over, or if the tenant keeps records of the class for less long.
         """
         new = new_record(
             data_class,
@@ -102,6 +115,7 @@ class Writes:
             derived_from=derived_from,
             origin=origin,
             keep_days=keep_days,
+            readable_until=readable_until,
         )
         return self.submit(new).result()
 
@@ -166,6 +180,7 @@ class Writes:
         metadata: Mapping[str, object] | None = None,
         origin: Origin | None = None,
         keep_days: int | None = None,
+        readable_until: datetime | None = None,
     ) -> PutResult:
         """Store a fine-tuning file of any size, in constant memory.
 
@@ -186,6 +201,7 @@ class Writes:
             derived_from=(),
             origin=origin,
             keep_days=keep_days,
+            readable_until=readable_until,
         )
         check_record(new)
         record_id, chunks = self._id_of(new), read_chunks(stream)
@@ -203,6 +219,7 @@ class Writes:
         metadata: Mapping[str, object] | None = None,
         derived_from: Iterable[Id] = (),
         keep_days: int | None = None,
+        readable_until: datetime | None = None,
     ) -> Capture:
         """Return a context manager that collects a streamed body and stores it at the end.
 
@@ -218,6 +235,7 @@ class Writes:
             metadata=metadata,
             derived_from=derived_from,
             keep_days=keep_days,
+            readable_until=readable_until,
         )
         check_record(new)
         served, _ = self._homes.find(self.id)
@@ -242,7 +260,14 @@ class Writes:
             return record.id
         served, terms = self._homes.find(self.id)
         origin = record.origin.date if record.origin is not None else None
-        return served.writer.new_id(terms, record.data_class, None, origin, record.keep_days)
+        return served.writer.new_id(
+            terms,
+            record.data_class,
+            None,
+            origin,
+            keep_days=record.keep_days,
+            until=record.readable_until,
+        )
 
     def _submit_bulk(self, record: NewRecord, record_id: RecordId, answer: InTurn) -> InTurn:
         served, terms = self._homes.find(self.id)

@@ -141,9 +141,26 @@ def metadata_text(metadata: Mapping[str, object]) -> bytes:
     return text
 
 
-def open_metadata(key: bytes, sealed: bytes, aad: bytes) -> dict[str, object]:
-    """Open metadata. Raises Corrupt if it was not sealed for this record."""
-    text = _unseal(key, _METADATA_NONCE, sealed, aad)
+def seal_metadata_again(
+    key: bytes, metadata: Mapping[str, object], aad: bytes, version: int, entropy: Entropy
+) -> bytes:
+    """Seal metadata that replaces others: a random nonce, then the sealed text.
+
+    The key is a subkey of the record's, as for flags: only the first metadata has a fixed nonce.
+    ``version``: 1 or more; it is bound to the text. Raises what ``metadata_text`` raises.
+    """
+    nonce, text = entropy(NONCE_SIZE), metadata_text(metadata)
+    sealed = AESGCM(_metadata_key(key)).encrypt(nonce, text, _versioned(aad, version))
+    return nonce + sealed
+
+
+def open_metadata(key: bytes, sealed: bytes, aad: bytes, version: int = 0) -> dict[str, object]:
+    """Open metadata. Raises Corrupt if it was not sealed for this record, as this version."""
+    if version == 0:
+        text = _unseal(key, _METADATA_NONCE, sealed, aad)
+    else:
+        nonce, text = sealed[:NONCE_SIZE], sealed[NONCE_SIZE:]
+        text = _unseal(_metadata_key(key), nonce, text, _versioned(aad, version))
     try:
         metadata = json.loads(text)
     except (ValueError, RecursionError):
@@ -171,6 +188,14 @@ def open_flags(key: bytes, sealed: bytes, aad: bytes) -> list[dict[str, object]]
     flags = json.loads(_unseal(_flags_key(key), sealed[:NONCE_SIZE], sealed[NONCE_SIZE:], aad))
     assert isinstance(flags, list)
     return flags
+
+
+def _metadata_key(key: bytes) -> bytes:
+    return hmac.digest(key, b"domicile metadata 1", "sha256")
+
+
+def _versioned(aad: bytes, version: int) -> bytes:
+    return aad + version.to_bytes(4)
 
 
 def _flags_key(key: bytes) -> bytes:

@@ -70,6 +70,13 @@ class IdConflict(InvalidRequest):
     usual_advice = "Mint a new id. The existing record is unchanged."
 
 
+class MetadataConflict(InvalidRequest):
+    """The metadata of the record was replaced by somebody else."""
+
+    http_status = 409
+    usual_advice = "Read the record again, and replace what it has now."
+
+
 class Refused(DomicileError):
     """The policy forbids the request."""
 

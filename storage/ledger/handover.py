@@ -89,7 +89,10 @@ def _permitted(
     if found is None:  # it was there when it was read, a moment ago
         raise Erased
     now, data_class = region.clock.now(), found.row.id.data_class
-    term = term_now(region.topology, known.spec.retention, found.row.id, found.row.origin_date)
+    row = found.row
+    term = term_now(
+        region.topology, known.spec.retention, row.id, row.origin_date, row.readable_until
+    )
     may_hand_over(
         region.topology, known.spec, data_class, company.name, now, objections=known.objections
     ).demand()

@@ -24,7 +24,11 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class NewRecord:
-    """A record to store. ``keep_days``: how long, if for fewer days than its tenant keeps it."""
+    """A record to store.
+
+    ``keep_days``: how long, if for fewer days than its tenant keeps it. ``readable_until``: when
+    reading ends, if before its last day is over.
+    """
 
     data_class: DataClass
     body: bytes = field(repr=False)
@@ -36,6 +40,7 @@ class NewRecord:
     incomplete: bool = False
     origin: Origin | None = None  # of data from before Domicile
     keep_days: int | None = None
+    readable_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +69,10 @@ class PutFailure:
 class RecordInfo:
     """What is known of a record without opening it.
 
-    ``size`` is the size of the body, in bytes. ``flagged``: it has a flag. ``origin``: that of data
-    from before Domicile. ``listed``: what its class declares as listed of its metadata; empty
-    unless it was opened.
+    ``size`` is the size of the body, in bytes. ``readable_until``: when reading ends, by the
+    retention of today. ``flagged``: it has a flag. ``origin``: that of data from before Domicile.
+    ``listed``: what its class declares as listed of its metadata; empty unless it was opened.
+    ``metadata_version``: how often its metadata was replaced.
     """
 
     id: RecordId
@@ -78,6 +84,8 @@ class RecordInfo:
     flagged: bool = False
     origin: Origin | None = None
     listed: Mapping[str, object] = field(default_factory=dict, repr=False, hash=False)
+    readable_until: datetime | None = None
+    metadata_version: int = 0
 
 
 @dataclass(frozen=True, slots=True)

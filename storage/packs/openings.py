@@ -112,7 +112,7 @@ def permits(
     decide, now = may_open_flags if flags else may_open, region.clock.now()
     permitted = []
     for row in rows:
-        term = term_now(region.topology, own, row.id, row.origin_date)
+        term = term_of_row(region, row, own)
         record = openable(region, row, term, fenced=False, terms=terms)
         access = decide(
             region.topology,
@@ -148,8 +148,12 @@ def _find(
 
 def term_of_found(region: OpenRegion, found: Found) -> Term:
     """Return how long a record is kept, by the retention that is in force now."""
-    row = found.row
-    return term_now(region.topology, found.retention, row.id, row.origin_date)
+    return term_of_row(region, found.row, found.retention)
+
+
+def term_of_row(region: OpenRegion, row: Row, own: Mapping[DataClass, int]) -> Term:
+    """Return how long a record is kept. ``own``: the retention that its tenant set."""
+    return term_now(region.topology, own, row.id, row.origin_date, row.readable_until)
 
 
 def openable(

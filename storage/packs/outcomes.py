@@ -82,7 +82,7 @@ def _answer_again(region: OpenRegion, keys: KeyRing, record: SealedRecord, row: 
         return
     if same:
         own = record.terms.spec.retention
-        term = term_now(region.topology, own, row.id, row.origin_date)
+        term = term_now(region.topology, own, row.id, row.origin_date, row.readable_until)
         record.answer.set_result(PutResult(row.id, stored=True, deadline=term.deadline))
     else:
         record.fail(IdConflict(advice="Mint another id; the record that has this one stays."))

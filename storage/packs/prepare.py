@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 from concurrent.futures import Executor
-from datetime import date
+from datetime import date, datetime
 from functools import partial
 from time import monotonic
 from typing import TypeVar, cast
@@ -30,7 +30,15 @@ from storage.packs.plans import Lane, Plans
 from storage.packs.queue import Lanes, busy
 from storage.packs.sealed import LaneKey, Lineage, SealedRecord
 from storage.packs.stream import write_large
-from storage.policy import Placement, Term, check_kept, check_origin, retain_for
+from storage.policy import (
+    Placement,
+    Term,
+    check_kept,
+    check_origin,
+    check_until,
+    days_until,
+    retain_for,
+)
 from storage.region import OpenRegion
 
 A = TypeVar("A", bound=Answer)
@@ -56,11 +64,15 @@ class Writer:
         data_class: DataClass,
         key: str | None,
         origin: date | None = None,
+        *,
         keep_days: int | None = None,
+        until: datetime | None = None,
     ) -> RecordId:
         """Mint the id of a record that is about to be written. Raises OriginRefused."""
         region, spec = self._region, terms.spec
         now = region.clock.now()
+        if until is not None and keep_days is None:
+            keep_days = days_until(region.topology, until, now, origin)
         plan = self._plans.known(terms, data_class, now)
         if plan is not None and keep_days is None and origin is None:
             term = plan.term
@@ -180,6 +192,7 @@ class Writer:
         check_origin(record_id, origin)
         check_kept(region.topology, record_id, new.keep_days, origin)
         now = region.clock.now()
+        check_until(region.topology, record_id, new.readable_until, now)
         kept = self._plans.find(terms, new.data_class, now)
         placement = kept.plan.placement.demand()
         term = kept.plan.accept(record_id, now, 2 * region.clock.error, origin=origin)
@@ -216,6 +229,7 @@ class Writer:
         )
         record.parents = tuple(dict.fromkeys(new.derived_from))
         record.incomplete = new.incomplete
+        record.readable_until = new.readable_until
         record.content = (
             json.dumps(dict(new.metadata), sort_keys=True).encode() if new.metadata else b"{}",
             framed((new.subject or "").encode(), (new.group or "").encode()),

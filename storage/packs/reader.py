@@ -202,6 +202,8 @@ def info(row: Row, term: Term) -> RecordInfo:
         row.incomplete,
         flagged=row.sealed_flags is not None,
         origin=row.taken_from,
+        readable_until=term.readable_until,
+        metadata_version=row.metadata_version,
     )
 
 
@@ -215,8 +217,8 @@ def decrypt(opened: Opened, sealed: bytes, start: int, stop: int) -> bytes:
 
 def metadata_of(opened: Opened) -> Mapping[str, object]:
     """Return the metadata of a record. Raises Corrupt."""
-    sealed = opened.row.sealed_metadata
-    return {} if sealed is None else open_metadata(opened.key, sealed, opened.aad)
+    sealed, version = opened.row.sealed_metadata, opened.row.metadata_version
+    return {} if sealed is None else open_metadata(opened.key, sealed, opened.aad, version)
 
 
 def flags_of(opened: Opened, sealed: bytes | None) -> tuple[Flag, ...]:

@@ -258,4 +258,5 @@ def _result(
     about = one.row.id
     over = about.day is not None and now.date() >= about.day
     over = over or (about.data_class in ended and about.minted < ended[about.data_class])
+    over = over or (one.row.readable_until is not None and now >= one.row.readable_until)
     return ScreenFailure(one.row.id, Expired() if over else Erased())

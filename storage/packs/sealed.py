@@ -76,6 +76,7 @@ class SealedRecord:
     sealed_metadata: bytes | None = field(default=None, repr=False)
     incomplete: bool = False
     origin: Origin | None = None  # of data from before Domicile
+    readable_until: datetime | None = None
     content: tuple[bytes, ...] = field(default=(), repr=False)  # what the fingerprint covers
     fingerprint: bytes = field(default=b"", repr=False)
     sealed: bytes = field(default=b"", repr=False)  # empty if streamed
@@ -125,6 +126,7 @@ class SealedRecord:
             self.fingerprint,
             origin_date=self.origin.date if self.origin is not None else None,
             origin_source=self.origin.source if self.origin is not None else None,
+            readable_until=self.readable_until,
         )
 
     def succeed(self) -> None:

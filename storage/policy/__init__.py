@@ -221,6 +221,7 @@ from storage.policy.standing import (
     standing,
 )
 from storage.policy.training import CONSENT_AGE, Ground, refused_since
+from storage.policy.until import check_until, days_until
 from storage.policy.what_if import Change, Evaluation, Means, suppose
 
 __all__ = [
@@ -336,6 +337,7 @@ __all__ = [
     "check_staff_permit",
     "check_supported",
     "check_takes_tenants",
+    "check_until",
     "choose_cell",
     "clocks_agree",
     "closed",
@@ -351,6 +353,7 @@ __all__ = [
     "customer_must_approve",
     "cutoff",
     "days_in_force",
+    "days_until",
     "decide_placement",
     "declared_stage",
     "effort",

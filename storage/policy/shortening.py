@@ -34,9 +34,25 @@ Retention = Mapping[DataClass, int]
 
 
 def term_now(
-    topology: Topology, own: Retention, record_id: RecordId, origin: date | None = None
+    topology: Topology,
+    own: Retention,
+    record_id: RecordId,
+    origin: date | None = None,
+    until: datetime | None = None,
 ) -> Term:
-    """Return the term of an existing record as it is today: it ends by whichever day is earlier.
+    """Return the term of an existing record as it is today.
+
+    ``until``: the moment that its writer named, at which reading ends if it is earlier. For the
+    rest see ``_by_days``.
+    """
+    term = _by_days(topology, own, record_id, origin)
+    if until is None or (term.readable_until is not None and term.readable_until <= utc(until)):
+        return term
+    return replace(term, readable_until=utc(until), reason=RetentionReason.RECORD_RETENTION)
+
+
+def _by_days(topology: Topology, own: Retention, record_id: RecordId, origin: date | None) -> Term:
+    """Return the term of an existing record by days: it ends by whichever is earlier.
 
     These are the id's day, and the day that ``retain`` would give an id of the same minting with
     the retention of today. ``own``: what the tenant set. ``origin``: the origin date of data from

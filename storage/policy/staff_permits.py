@@ -63,7 +63,8 @@ class KeptRecord:
     ``held``: its key is wrapped by a hold key. ``covered``: the grant's hold covers it and is in
     force. ``fenced``: an erasure covers it. ``flagged``: its row has flags, which nobody
     opens for this. ``day`` is its expiry day, ``key_id`` the key object that wraps its key.
-    ``origin``: when data from before Domicile came in.
+    ``origin``: when data from before Domicile came in. ``until``: when reading ends, as its writer
+    said.
     """
 
     tenant: str
@@ -79,6 +80,7 @@ class KeptRecord:
     wrapped_key: bytes = field(repr=False)
     flagged: bool = False
     origin: date | None = None
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +203,7 @@ def _ended(topology: Topology, permit: StaffPermit, facts: PermitFacts, now: dat
         return False
     found = replace(named, minted=record.minted, day=record.day)
     own = facts.tenant.retention if facts.tenant is not None else {}
-    end = term_now(topology, own, found, record.origin).readable_until
+    end = term_now(topology, own, found, record.origin, record.until).readable_until
     return end is not None and now >= end
 
 

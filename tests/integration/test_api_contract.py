@@ -318,7 +318,7 @@ def test_a_store_has_its_documented_attributes_and_no_others(domicile: Domicile)
     assert public(store.tenant("acme-eu")) == unbound
     assert public(t) == unbound | {
         *("actor", "export", "flags", "get", "get_many", "grant", "hand_over", "open", "screen"),
-        "screen_batches",
+        *("screen_batches", "update_metadata"),
     }
 
 

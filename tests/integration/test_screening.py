@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
 from shutil import copytree
@@ -271,6 +272,20 @@ class TestErasures:
         """Nothing is written into a day that expires: that of the tenant's days or of its own."""
         tenant.put(DataClass.PROMPT, b"bad", keep_days=keep_days)
         seen = Watchful(then=lambda _: domicile.pass_time(days=keep_days or 30))
+
+        (failure,) = machine(domicile).screen(seen.as_classifier())
+
+        assert isinstance(failure, ScreenFailure)
+        assert isinstance(failure.error, Expired)
+        assert self.rows(domicile) == 0
+
+    def test_a_record_that_ends_in_the_meantime_gets_no_flag(
+        self, domicile: Domicile, tenant: BoundTenant
+    ) -> None:
+        """Within its day."""
+        until = domicile.clock.now() + timedelta(hours=1)
+        tenant.put(DataClass.PROMPT, b"bad", readable_until=until)
+        seen = Watchful(then=lambda _: domicile.pass_time(hours=1))
 
         (failure,) = machine(domicile).screen(seen.as_classifier())
 

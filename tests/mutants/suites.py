@@ -78,6 +78,7 @@ POLICY = (
     _unit("stages", "stages", "ending"),
     _unit("standing", "standing"),
     _unit("training", "training_policy", "epochs"),
+    _unit("until", "until"),
     _unit("what_if", "what_if"),
 )
 """Every mutant of the policy is tried."""

@@ -110,6 +110,7 @@ async def reading(t: AsyncBoundTenant, p: RecordId) -> None:
     assert_type(await t.count(group="g", most=9), Count)
     assert_type(await t.head(str(p)), RecordInfo)
     assert_type(await t.exists(str(p)), bool)
+    assert_type(await t.update_metadata(str(p), {}, version=0), int)
     async for piece in t.export(str(p), purpose=Purpose.SERVE):
         assert_type(piece, bytes)
     async for one in t.get_many([str(p)], purpose=Purpose.SERVE):

@@ -125,6 +125,7 @@ def reading(t: BoundTenant, p: RecordId, text: str) -> None:
     assert_type(t.count(group="g", most=9), Count)
     assert_type(t.head(text), RecordInfo)
     assert_type(t.exists(p), bool)
+    assert_type(t.update_metadata(text, {}, version=0), int)
     assert_type(t.export(text, purpose=Purpose.SERVE), Iterator[bytes])
     assert_type(t.list(purpose=Purpose.SERVE)[0].listed, Mapping[str, object])
     assert_type(t.get_many([p, text], purpose=Purpose.SERVE), Iterator[Record | GetFailure])

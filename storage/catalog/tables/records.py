@@ -8,6 +8,7 @@ from sqlalchemy import (
     Column,
     Date,
     Index,
+    Integer,
     LargeBinary,
     Table,
     Text,
@@ -56,6 +57,9 @@ def _content_columns() -> list[Column[object]]:
         Column("sealed_flags", LargeBinary),  # no flag: null
         Column("origin_date", Date),  # of data from before Domicile, with the SHA-256 of its source
         Column("origin_source", LargeBinary),
+        # how often its metadata was replaced
+        Column("metadata_version", Integer, nullable=False, server_default=text("0")),
+        Column("readable_until", MOMENT),  # before its last day is over, as its writer said
     ]
 
 

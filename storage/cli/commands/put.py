@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -23,6 +24,7 @@ from storage.cli.options import (
     check_digest,
     one_of,
     parse_date,
+    parse_time,
 )
 from storage.cli.output import format_time, print_json, print_note, print_value
 from storage.cli.progress import transfer
@@ -46,6 +48,7 @@ class _Request:
     filename: str | None
     origin: Origin | None
     keep_days: int | None
+    readable_until: datetime | None
 
 
 _ContentFile = Annotated[
@@ -64,6 +67,10 @@ _IdempotencyKey = Annotated[
 _KeepDays = Annotated[
     int | None,
     Option(metavar="DAYS", help="Keep it for fewer days than the tenant keeps its class."),
+]
+_ReadableUntil = Annotated[
+    str | None,
+    Option(metavar="TIME", help="When reading ends (UTC), if before its last day is over."),
 ]
 _MetadataJson = Annotated[
     str | None, Option(metavar="JSON", help="A JSON object, at most 4 KiB. - reads stdin.")
@@ -92,6 +99,7 @@ def put(  # noqa: PLR0913 - one per option
     record_id: _RecordId = None,
     key: _IdempotencyKey = None,
     keep_days: _KeepDays = None,
+    readable_until: _ReadableUntil = None,
     subject: Subject = None,
     group: Group = None,
     metadata: _MetadataJson = None,
@@ -119,13 +127,13 @@ def put(  # noqa: PLR0913 - one per option
         stdin.take()
         if sys.stdin.isatty():
             print_note("Type the content. End it with Ctrl-D.")
-    origin = _origin(origin_date, origin_source)
+    origin, until = _origin(origin_date, origin_source), parse_time(readable_until)
     names = stdin.read(subject), stdin.read(group), _parse_metadata(stdin.read(metadata))
     with opened(probing=True) as store:
         bound = store.tenant(tenant)
-        minted = _id(bound, data_class, record_id, key, origin, keep_days)
+        minted = _id(bound, data_class, record_id, key, origin, keep_days, until)
         parents = tuple(derived_from or ())
-        request = _Request(data_class, minted, *names, parents, filename, origin, keep_days)
+        request = _Request(data_class, minted, *names, parents, filename, origin, keep_days, until)
         if data_class is DataClass.FINE_TUNING_FILE:
             result = _store_file(bound, request, file)
         else:
@@ -168,6 +176,7 @@ def _store(tenant: Tenant, request: _Request, file: str) -> PutResult:
         derived_from=request.derived_from,
         origin=request.origin,
         keep_days=request.keep_days,
+        readable_until=request.readable_until,
     )
 
 
@@ -187,6 +196,7 @@ def _store_file(tenant: Tenant, request: _Request, file: str) -> PutResult:
             metadata=request.metadata,
             origin=request.origin,
             keep_days=request.keep_days,
+            readable_until=request.readable_until,
         )
 
 
@@ -208,10 +218,13 @@ def _id(  # noqa: PLR0917 - what an id is minted from
     key: str | None,
     origin: Origin | None,
     keep_days: int | None,
+    until: datetime | None,
 ) -> RecordId:
     if given is None:
         day = origin.date if origin is not None else None
-        return tenant.new_id(data_class, key=key, origin_date=day, keep_days=keep_days)
+        return tenant.new_id(
+            data_class, key=key, origin_date=day, keep_days=keep_days, readable_until=until
+        )
     if key is not None:
         raise InvalidRequest("Both --id and --key are given.", advice="Give one of them.")
     return RecordId.parse(given)

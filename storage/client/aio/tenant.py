@@ -85,6 +85,7 @@ class AsyncTenant:
         key: str | None = None,
         origin_date: date | None = None,
         keep_days: int | None = None,
+        readable_until: datetime | None = None,
     ) -> RecordId:
         """See ``Tenant.new_id``."""
         return await self._threads.call(
@@ -93,6 +94,7 @@ class AsyncTenant:
             key=key,
             origin_date=origin_date,
             keep_days=keep_days,
+            readable_until=readable_until,
         )
 
     async def put(  # noqa: PLR0913 - what a record has
@@ -107,6 +109,7 @@ class AsyncTenant:
         derived_from: Iterable[Id] = (),
         origin: Origin | None = None,
         keep_days: int | None = None,
+        readable_until: datetime | None = None,
     ) -> PutResult:
         """See ``Tenant.put``. It takes no thread while it waits for its pack.
 
@@ -125,6 +128,7 @@ class AsyncTenant:
             derived_from=derived_from,
             origin=origin,
             keep_days=keep_days,
+            readable_until=readable_until,
         )
         return await self._puts.put(self._tenant, new)
 
@@ -164,6 +168,7 @@ class AsyncTenant:
         metadata: Mapping[str, object] | None = None,
         origin: Origin | None = None,
         keep_days: int | None = None,
+        readable_until: datetime | None = None,
     ) -> PutResult:
         """See ``Tenant.put_file``. ``stream`` may be async; otherwise a thread reads it.
 
@@ -177,6 +182,7 @@ class AsyncTenant:
             metadata=metadata,
             origin=origin,
             keep_days=keep_days,
+            readable_until=readable_until,
         )
         chunks = async_chunks(stream)
         if chunks is not None:
@@ -197,6 +203,7 @@ class AsyncTenant:
         metadata: Mapping[str, object] | None = None,
         derived_from: Iterable[Id] = (),
         keep_days: int | None = None,
+        readable_until: datetime | None = None,
     ) -> AsyncCapture:
         """See ``Tenant.capture``. If cancelled, it stores what it has, marked incomplete."""
         begin = partial(
@@ -208,6 +215,7 @@ class AsyncTenant:
             metadata=metadata,
             derived_from=derived_from,
             keep_days=keep_days,
+            readable_until=readable_until,
         )
         return AsyncCapture(self._threads, begin)
 
@@ -434,6 +442,10 @@ class AsyncBoundTenant(AsyncTenant):
         while (batch := await self._threads.call(next, batches, None)) is not None:
             for one in batch:
                 yield one
+
+    async def update_metadata(self, id: Id, metadata: Mapping[str, object], *, version: int) -> int:
+        """See ``BoundTenant.update_metadata``."""
+        return await self._threads.call(self._bound.update_metadata, id, metadata, version=version)
 
     async def flags(self, id: Id, *, purpose: Purpose) -> Sequence[Flag]:
         """See ``BoundTenant.flags``."""

@@ -422,8 +422,8 @@ BUGS: tuple[Bug, ...] = (
     bug(
         "an explanation goes by the day of the id alone",
         "client/explaining.py",
-        "term_now(topology, terms.spec.retention, row.id, row.origin_date)",
-        "term_now(topology, {}, row.id, row.origin_date)",
+        "term_now(topology, terms.spec.retention, row.id, row.origin_date, row.readable_until)",
+        "term_now(topology, {}, row.id, row.origin_date, row.readable_until)",
         "tests/integration/test_shortened_reads.py",
     ),
     bug(

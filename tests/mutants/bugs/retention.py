@@ -42,8 +42,8 @@ BUGS = (
     bug(
         "a read goes by the day of the id alone",
         "packs/openings.py",
-        "term_now(region.topology, found.retention, row.id, row.origin_date)",
-        "term_now(region.topology, {}, row.id, row.origin_date)",
+        "term_of_row(region, found.row, found.retention)",
+        "term_of_row(region, found.row, {})",
         READS,
     ),
     bug(
@@ -63,8 +63,8 @@ BUGS = (
     bug(
         "flags are kept of what ended while a classifier looked",
         "catalog/flags.py",
-        "query = query.where(*not_ended(c, ended))",
-        "query = query.where(*not_ended(c, {}))",
+        "query = query.where(*not_ended(c, ended), not_over(c, now))",
+        "query = query.where(*not_ended(c, {}), not_over(c, now))",
         READS,
     ),
     bug(

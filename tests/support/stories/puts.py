@@ -266,9 +266,16 @@ def _noting(tenant: Tenant) -> list[RecordId | None]:
         key: str | None = None,
         origin_date: date | None = None,
         keep_days: int | None = None,
+        readable_until: datetime | None = None,
     ) -> RecordId:
         minted.append(None)
-        made = mint(data_class, key=key, origin_date=origin_date, keep_days=keep_days)
+        made = mint(
+            data_class,
+            key=key,
+            origin_date=origin_date,
+            keep_days=keep_days,
+            readable_until=readable_until,
+        )
         minted[-1] = made
         return made
 

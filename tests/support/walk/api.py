@@ -283,4 +283,5 @@ def _reads(world: World) -> Some:
         "BoundTenant.open": read,
         "BoundTenant.screen": [refuse(classifier)],
         "BoundTenant.screen_batches": [refuse(classifier)],
+        "BoundTenant.update_metadata": [refuse(world.record, {}, version=0)],
     }
