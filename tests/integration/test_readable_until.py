@@ -67,6 +67,7 @@ def test_it_is_read_until_then_and_not_after(
     """By id, in lists, in counts, by range of an open file."""
     until = tenant.head(ends).readable_until
     assert until is not None
+    assert until < ends.minted + timedelta(minutes=90)  # its last day is over later
     file = tenant.open(ends, purpose=SERVE)
     set_clock(domicile, until - SHORTLY)
     assert tenant.get(ends, purpose=SERVE).id == ends
