@@ -87,11 +87,11 @@ class Ours:
 
     def read_purpose(self, n: int) -> object:
         infos = self._tenant.list(group=f"purpose-{n % PURPOSES}", limit=PAGE)
-        return [self._tenant.get(info.id, purpose=Purpose.SERVE) for info in infos]
+        return self._tenant.get_many((info.id for info in infos), purpose=Purpose.SERVE)
 
     def read_user(self, n: int) -> object:
         infos = self._tenant.list(subject=f"user-{n % USERS}", limit=PAGE)
-        return [self._tenant.get(info.id, purpose=Purpose.SERVE) for info in infos]
+        return self._tenant.get_many((info.id for info in infos), purpose=Purpose.SERVE)
 
     def metadata_user(self, n: int) -> object:
         return self._tenant.list(subject=f"user-{n % USERS}", limit=PAGE)

@@ -11,7 +11,7 @@ from storage.client.regions import ServedRegion
 from storage.client.validate import check_purpose
 from storage.errors import InvalidRequest
 from storage.model import Actor, DataClass, Purpose, RecordInfo
-from storage.packs.openings import permits
+from storage.packs.openings import decider
 from storage.packs.reader import Permitted, metadata_of, open_with, too_long
 from storage.policy import Access, AccessReason
 
@@ -45,7 +45,8 @@ class Opening:
     ) -> list[Permitted]:
         """Permit to open the rows, which can be read now. Raises PurposeRefused."""
         region = self.served.region
-        return permits(region, connection, rows, own, actor=self.actor, purpose=self.purpose)
+        decide = decider(region, connection, self.tenant, self.actor, self.purpose)
+        return [decide(row, own) for row in rows]
 
     def show(self, permitted: Permitted, info: RecordInfo) -> RecordInfo:
         """Return the row with its listed metadata. Raises Corrupt, KeyUnavailable, Unavailable."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
-from itertools import chain
+from itertools import chain, islice
 from uuid import UUID
 
 from storage.catalog import objects, records, training
@@ -62,6 +62,7 @@ from storage.model import (
     Screened,
     ScreenFailure,
 )
+from storage.packs.many import MOST_IDS, Answer, Many
 from storage.packs.metadata import replace_metadata
 from storage.packs.openings import for_flags, term_of_found
 from storage.packs.reader import Reader
@@ -279,18 +280,41 @@ class BoundTenant(Tenant):
         record_id = as_id(id)
         return self._reader(record_id, purpose, tuning).get(self.id, record_id)
 
-    def get_many(self, ids: Iterable[Id], *, purpose: Purpose) -> Iterator[Record | GetFailure]:
-        """Return many records, in the order of their ids. Each is decided and noted as by ``get``.
+    def get_many(self, ids: Iterable[Id], *, purpose: Purpose) -> Sequence[Record | GetFailure]:
+        """Return up to 1000 records, in the order of their ids.
 
-        Each is read when it is asked for: what was read ahead could be erased by then. One that may
-        not be opened, or fails, yields a GetFailure and does not stop the others.
+        Each is decided and noted as by ``get``; for ``serve`` all at one moment, and those that are
+        near each other are read together. One that may not be opened, or fails, is a GetFailure and
+        does not stop the others. So is one that does not fit beside those before it, which have
+        64 MiB together: ask for it in another call.
         """
-        for one in ids:
-            try:
-                found: Record | GetFailure = self.get(one, purpose=purpose)
-            except DomicileError as error:
-                found = GetFailure(one, error)
-            yield found
+        given = list(islice(ids, MOST_IDS + 1))
+        if len(given) > MOST_IDS:
+            raise InvalidRequest(f"These are more than {MOST_IDS} ids.", advice="Give fewer.")
+        check_purpose(purpose)
+        known = [_id_or_error(one) for one in given]
+        named = [one for one in known if isinstance(one, RecordId)]
+        answers = iter(self._answers(named, purpose) if named else ())
+        return [
+            _result(i, next(answers) if isinstance(one, RecordId) else one)
+            for i, one in zip(given, known, strict=True)
+        ]
+
+    def _answers(self, ids: Sequence[RecordId], purpose: Purpose) -> Iterable[Answer]:
+        """Return each record, or its error."""
+        if purpose is not Purpose.SERVE or self.actor.staff:
+            return (self._alone(one, purpose) for one in ids)
+        served = self._homes.find(self.id)[0]
+        self._check_login(served, None, purpose)
+        reader = served.reader(self.actor, purpose)
+        many = Many(served.region, served.keys, self.id, self.actor, purpose, reader)
+        return many.read(ids)
+
+    def _alone(self, record_id: RecordId, purpose: Purpose) -> Answer:
+        try:
+            return self.get(record_id, purpose=purpose)
+        except DomicileError as error:
+            return error
 
     def export(self, subject: str, *, purpose: Purpose) -> Iterator[bytes]:
         """Return what is kept of a subject, as a ZIP that is made while it is read.
@@ -437,3 +461,14 @@ class BoundTenant(Tenant):
         """Note for which job and model a file is read, if it may be."""
         region = self._homes.find(self.id)[0].region
         note_tuning(region, self.actor, tuning, tenant=self.id, record_id=record_id)
+
+
+def _id_or_error(given: Id) -> RecordId | DomicileError:
+    try:
+        return as_id(given)
+    except DomicileError as error:
+        return error
+
+
+def _result(given: Id, answer: Answer) -> Record | GetFailure:
+    return answer if isinstance(answer, Record) else GetFailure(given, answer)

@@ -1,6 +1,7 @@
 """What a tenant's own service, a machine, or a copy for a processor may open."""
 
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 from sqlalchemy import Connection
 
@@ -89,42 +90,49 @@ def access(
     )
 
 
-def permits(
+class Decide(Protocol):
+    """Permits to open one record, given its row, its tenant's retention, and if it is fenced.
+
+    Raises Erased, Expired or PurposeRefused.
+    """
+
+    def __call__(
+        self, row: Row, own: Mapping[DataClass, int], *, fenced: bool = False
+    ) -> Permitted: ...
+
+
+def decider(
     region: OpenRegion,
     connection: Connection,
-    rows: Sequence[Row],
-    own: Mapping[DataClass, int],
-    *,
+    tenant: str,
     actor: Actor,
     purpose: Purpose,
+    *,
     flags: bool = False,
-) -> list[Permitted]:
-    """Permit an actor without a grant to open records of a page, or their flags, for a purpose.
+) -> Decide:
+    """Return what decides of many records of a tenant whether an actor may open them now.
 
-    ``rows``: some of one tenant that can be read now. ``own``: its retention. Raises
-    PurposeRefused for the first one that may not be opened.
+    The actor has no grant. ``flags``: of their flags rather than their content.
     """
-    if not rows:
-        return []
-    terms = None if purpose is Purpose.SERVE else tenants.find(connection, rows[0].tenant)
+    terms = None if purpose is Purpose.SERVE else tenants.find(connection, tenant)
     known = authority(region, connection, actor, terms)
     of_person = region.session.of_person(connection)
-    decide, now = may_open_flags if flags else may_open, region.clock.now()
-    permitted = []
-    for row in rows:
+    may, now = may_open_flags if flags else may_open, region.clock.now()
+
+    def decide(row: Row, own: Mapping[DataClass, int], *, fenced: bool = False) -> Permitted:
         term = term_of_row(region, row, own)
-        record = openable(region, row, term, fenced=False, terms=terms)
-        access = decide(
+        access = may(
             region.topology,
-            record,
+            openable(region, row, term, fenced=fenced, terms=terms),
             actor,
             purpose,
             now=now,
             login_of_person=of_person,
             authority=known,
         )
-        permitted.append(Permitted(row, access.demand(), term))
-    return permitted
+        return Permitted(row, access.demand(), term)
+
+    return decide
 
 
 def authority(

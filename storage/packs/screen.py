@@ -36,7 +36,7 @@ from storage.model import (
 )
 from storage.objects.keyring import KeyRing
 from storage.packs.gather import gather
-from storage.packs.openings import for_flags, permits
+from storage.packs.openings import decider, for_flags
 from storage.packs.reader import (
     Opened,
     Permitted,
@@ -134,9 +134,8 @@ class Screener:
             sizes = accumulate(row.length for row in rows)
             fit = sum(size <= region.limits.pack for size in sizes)
             rows = rows[: max(1, fit)]
-            permitted = permits(
-                region, connection, rows, own, actor=wanted.actor, purpose=_PURPOSE, flags=True
-            )
+            decide = decider(region, connection, wanted.tenant, wanted.actor, _PURPOSE, flags=True)
+            permitted = [decide(row, own) for row in rows]
             stored = objects.replicas_of(
                 connection, {row.object_id for row in rows}, [ReplicaState.STORED]
             )

@@ -1,7 +1,9 @@
 """Many records are read in one call, in order, and one that fails stops no other."""
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from datetime import timedelta
+from itertools import repeat
 
 import pytest
 
@@ -13,14 +15,20 @@ from storage import (
     Erased,
     Expired,
     GetFailure,
+    GrantSpec,
+    InvalidRequest,
+    LineKind,
     MalformedId,
+    NewRecord,
     NotFound,
     Purpose,
     PurposeRefused,
+    PutResult,
     Record,
     RecordId,
+    Scope,
 )
-from storage.testing import Domicile
+from storage.testing import INVESTIGATOR, Domicile
 from tests.support.async_helpers import run_async
 
 PROMPT = DataClass.PROMPT
@@ -36,7 +44,7 @@ def _async(domicile: Domicile, ids: Iterable[Id], purpose: Purpose) -> list[Reco
     found: list[Record | GetFailure] = []
 
     async def work(_: AsyncStore, t: AsyncBoundTenant) -> None:
-        found.extend([one async for one in t.get_many(ids, purpose=purpose)])
+        found.extend(await t.get_many(ids, purpose=purpose))
 
     run_async(domicile, work)
     return found
@@ -80,42 +88,120 @@ def test_what_fails_is_told_in_its_place(domicile: Domicile, ask: Ask) -> None:
     assert [type(one.error) for one in refused if isinstance(one, GetFailure)] == [PurposeRefused]
 
 
-def counted(ids: Iterable[RecordId], taken: list[RecordId]) -> Iterator[RecordId]:
-    """Yield ids, and note them."""
-    for one in ids:
-        taken.append(one)
-        yield one
-
-
-@both
-def test_each_is_decided_when_it_is_asked_for(domicile: Domicile, ask: Ask) -> None:
-    """What is erased, or expires, while others are read cannot be read any more."""
+def test_all_are_decided_after_the_call_began(domicile: Domicile) -> None:
+    """What is erased, or expires, while the ids are made cannot be read any more."""
     tenant = domicile.tenant()
     ids = stored(tenant, 4)
 
     def asked() -> Iterator[RecordId]:
         yield from ids[:2]
-        tenant.delete(ids[2])
-        yield ids[2]
-        domicile.clock.advance(timedelta(days=40))
-        yield ids[3]
+        tenant.delete(ids[1])
+        yield from ids[2:]
 
-    found = ask(domicile, asked(), Purpose.SERVE)
-    kinds = [type(one.error if isinstance(one, GetFailure) else one) for one in found]
-    assert kinds == [Record, Record, Erased, Expired]
+    found = tenant.get_many(asked(), purpose=Purpose.SERVE)
+    assert [type(one) for one in found] == [Record, GetFailure, Record, Record]
+    domicile.clock.advance(timedelta(days=40))
+    kinds = [type(one.error) for one in tenant.get_many(ids, purpose=Purpose.SERVE)]  # type: ignore[union-attr]
+    assert kinds == [Expired, Erased, Expired, Expired]
 
 
-def test_no_id_is_taken_before_its_record_is_asked_for(domicile: Domicile) -> None:
-    """A caller that stops early has read no more than it was given."""
-    tenant, taken = domicile.tenant(), list[RecordId]()
-    ids = stored(tenant, 3)
+def test_an_id_of_another_class_or_day_finds_nothing(domicile: Domicile) -> None:
+    """Also beside the right one, in either order."""
+    tenant = domicile.tenant()
+    (known,) = stored(tenant, 1)
+    assert known.day is not None
+    others = [
+        replace(known, data_class=DataClass.COMPLETION),
+        replace(known, day=known.day + timedelta(days=1)),
+        replace(known, day=None, data_class=DataClass.FINE_TUNING_FILE),
+    ]
+    for other in others:
+        for asked in ([known, other], [other, known], [other]):
+            found = dict(zip(asked, tenant.get_many(asked, purpose=Purpose.SERVE), strict=True))
+            assert all(isinstance(found[i], Record) is (i is known) for i in asked)
 
-    def counted() -> Iterator[RecordId]:
-        for one in ids:
-            taken.append(one)
-            yield one
 
-    records = tenant.get_many(counted(), purpose=Purpose.SERVE)
-    for n, one in enumerate(records):
-        assert one.id == ids[n]
-        assert len(taken) == n + 1
+def test_another_tenant_reads_nothing(domicile: Domicile) -> None:
+    """Whatever ids it has."""
+    ids = stored(domicile.tenant(), 3)
+    found = domicile.tenant("other").get_many(ids, purpose=Purpose.SERVE)
+
+    assert [type(one.error) for one in found if isinstance(one, GetFailure)] == [NotFound] * 3
+
+
+def test_neighbours_are_read_with_few_requests(domicile: Domicile) -> None:
+    """A hundred records of a pack: one look at the catalog, one GET."""
+    tenant = domicile.tenant()
+    records = [NewRecord(PROMPT, b"%d" % n, metadata={"n": n}) for n in range(100)]
+    ids = [one.id for one in tenant.put_many(records) if isinstance(one, PutResult)]
+    tenant.get(ids[0], purpose=Purpose.SERVE)  # now it has the key
+    backends = [domicile.backends[name] for name in ("eu-a", "eu-b")]
+    before = sum(backend.count("get") for backend in backends)
+
+    found = tenant.get_many(ids, purpose=Purpose.SERVE)
+
+    assert [one.metadata["n"] for one in found if isinstance(one, Record)] == list(range(100))
+    assert sum(backend.count("get") for backend in backends) - before <= 2
+
+
+def test_large_and_small_ones_are_read_together(domicile: Domicile) -> None:
+    """Files and streamed bodies too."""
+    tenant = domicile.tenant()
+    bodies = [b"x" * 3_000_000, b"small", b"y" * 300_000, b""]
+    ids = [tenant.put(PROMPT, body).id for body in bodies]
+    ids.append(tenant.put_file([b"line"] * 1000).id)
+
+    found = tenant.get_many(ids, purpose=Purpose.SERVE)
+    assert [one.body for one in found if isinstance(one, Record)] == [*bodies, b"line" * 1000]
+
+
+def test_more_than_fits_is_told(domicile: Domicile) -> None:
+    """What does not fit comes with the next call; a single record always fits."""
+    tenant = domicile.tenant()
+    ids = [tenant.put(PROMPT, bytes([n]) * 15_000_000).id for n in range(5)]
+
+    found = tenant.get_many(ids, purpose=Purpose.SERVE)
+
+    assert [type(one) for one in found] == [Record] * 4 + [GetFailure]
+    (last,) = tenant.get_many(
+        [one.id for one in found if isinstance(one, GetFailure)], purpose=Purpose.SERVE
+    )
+    assert isinstance(last, Record)
+
+
+def test_too_many_are_refused(domicile: Domicile) -> None:
+    """Before anything is read, and before all are made."""
+    tenant = domicile.tenant()
+    (one,) = stored(tenant, 1)
+    with pytest.raises(InvalidRequest, match="more than 1000"):
+        tenant.get_many(repeat(one), purpose=Purpose.SERVE)
+    assert len(tenant.get_many([one] * 1000, purpose=Purpose.SERVE)) == 1000
+
+
+def test_a_replica_that_fails_is_passed_over(domicile: Domicile) -> None:
+    """As for ``get``: bad bytes and a backend that is down; only the good replica is shown."""
+    tenant = domicile.tenant()
+    records = [NewRecord(PROMPT, b"%d" % n) for n in range(20)]
+    ids = [one.id for one in tenant.put_many(records) if isinstance(one, PutResult)]
+    for name in ("eu-a", "eu-b"):
+        domicile.take_down(name)
+        found = tenant.get_many(ids, purpose=Purpose.SERVE)
+        assert [one.body for one in found if isinstance(one, Record)] == [
+            b"%d" % n for n in range(20)
+        ]
+        domicile.bring_back(name)
+
+
+def test_a_person_reads_each_on_record(domicile: Domicile) -> None:
+    """Each has its line in the log, as with ``get``."""
+    tenant = domicile.tenant()
+    ids = [tenant.put(PROMPT, b"%d" % n, subject="u").id for n in range(3)]
+    why = Purpose.ABUSE_INVESTIGATION
+    spec = GrantSpec("acme-eu", why, INVESTIGATOR.id, Scope.subject("u"), "x", 2, 1, "t-1")
+    bound = tenant.bind(INVESTIGATOR, grant=domicile.grant(spec).id)
+
+    found = bound.get_many(ids, purpose=why)
+
+    assert [type(one) for one in found] == [Record, Record, GetFailure]
+    lines = domicile.store.admin.log.lines("eu-central-1", kind=LineKind.OPENING)
+    assert len(lines) == 2

@@ -113,7 +113,7 @@ async def reading(t: AsyncBoundTenant, p: RecordId) -> None:
     assert_type(await t.update_metadata(str(p), {}, version=0), int)
     async for piece in t.export(str(p), purpose=Purpose.SERVE):
         assert_type(piece, bytes)
-    async for one in t.get_many([str(p)], purpose=Purpose.SERVE):
+    for one in await t.get_many([str(p)], purpose=Purpose.SERVE):
         assert_type(one, Record | GetFailure)
     assert_type(await t.delete(str(p)), Erasure)
     assert_type(await t.explain(p), Explanation)

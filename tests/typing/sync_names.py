@@ -128,7 +128,7 @@ def reading(t: BoundTenant, p: RecordId, text: str) -> None:
     assert_type(t.update_metadata(text, {}, version=0), int)
     assert_type(t.export(text, purpose=Purpose.SERVE), Iterator[bytes])
     assert_type(t.list(purpose=Purpose.SERVE)[0].listed, Mapping[str, object])
-    assert_type(t.get_many([p, text], purpose=Purpose.SERVE), Iterator[Record | GetFailure])
+    assert_type(t.get_many([p, text], purpose=Purpose.SERVE), Sequence[Record | GetFailure])
     assert_type(t.delete(text), Erasure)
     assert_type(t.explain(p), Explanation)
     assert_type(t.hand_over(p, "klarblick"), HandedOver)

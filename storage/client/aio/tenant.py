@@ -32,7 +32,6 @@ from storage.client.aio.training import AsyncModels
 from storage.client.bulk import Window
 from storage.client.tenant import BoundTenant, Tenant
 from storage.client.validate import Id, new_record
-from storage.errors import DomicileError
 from storage.model import (
     Actor,
     Classifier,
@@ -398,14 +397,9 @@ class AsyncBoundTenant(AsyncTenant):
 
     async def get_many(
         self, ids: Iterable[Id], *, purpose: Purpose
-    ) -> AsyncGenerator[Record | GetFailure, None]:
+    ) -> Sequence[Record | GetFailure]:
         """See ``BoundTenant.get_many``."""
-        for one in ids:
-            try:
-                found: Record | GetFailure = await self.get(one, purpose=purpose)
-            except DomicileError as error:
-                found = GetFailure(one, error)
-            yield found
+        return await self._threads.call(self._bound.get_many, ids, purpose=purpose)
 
     async def export(self, subject: str, *, purpose: Purpose) -> AsyncGenerator[bytes, None]:
         """See ``BoundTenant.export``. A thread of the store makes each piece."""

@@ -7,6 +7,7 @@ MANY = "tests/integration/test_get_many.py"
 SCREENING = "tests/integration/test_screening.py"
 FILES = "tests/integration/test_open_file.py"
 CLIENT, CATALOG, OPEN = "client/listings.py", "catalog/records.py", "client/files.py"
+MANY_PY = "packs/many.py"
 LISTED, EXPORT_PY = "client/listed.py", "client/export.py"
 EXPORT = "tests/integration/test_export.py"
 
@@ -84,9 +85,51 @@ BUGS: tuple[Bug, ...] = (
     ),
     bug(
         "one of many records that fails ends the reading",
+        MANY_PY,
+        "            except DomicileError as error:\n                refused[record_id] = error\n",
+        "            except DomicileError:\n                raise\n",
+        MANY,
+    ),
+    bug(
+        "many records are read without a decision",
+        MANY_PY,
+        "fenced=one.fenced)",
+        "fenced=False)",
+        MANY,
+    ),
+    bug(
+        "one of many ids finds a record of another class or day",
+        MANY_PY,
+        "if one is None or _place(one.row.id) != _place(record_id):",
+        "if one is None:",
+        MANY,
+    ),
+    bug(
+        "many records fill more than an answer",
+        MANY_PY,
+        "        if total > MOST_BYTES and total > one.row.size:\n",
+        "        if False:\n",
+        MANY,
+    ),
+    bug(
+        "a single record that is larger than an answer is never read",
+        MANY_PY,
+        "        if total > MOST_BYTES and total > one.row.size:\n",
+        "        if total >= MOST_BYTES:\n",
+        MANY,
+    ),
+    bug(
+        "one of many that cannot be read together is not read alone",
+        MANY_PY,
+        "        return self._alone(row.id)\n",
+        "        return NotFound()\n",
+        MANY,
+    ),
+    bug(
+        "a person's reads of many are not noted",
         "client/tenant.py",
-        "                found = GetFailure(one, error)\n",
-        "                raise error\n",
+        "        if purpose is not Purpose.SERVE or self.actor.staff:\n",
+        "        if False:\n",
         MANY,
     ),
     bug(
@@ -144,13 +187,6 @@ BUGS: tuple[Bug, ...] = (
         "        for info in _each(pages, DataClass.FINE_TUNING_FILE):\n",
         "        for info in ():\n",
         EXPORT,
-    ),
-    bug(
-        "many records are all read before the first is given",
-        "client/tenant.py",
-        "        for one in ids:\n            try:\n",
-        "        for one in list(ids):\n            try:\n",
-        MANY,
     ),
     bug(
         "a read that fails leaves out what it had read when it is repeated",
