@@ -169,6 +169,16 @@ def test_more_than_fits_is_told(domicile: Domicile) -> None:
     assert isinstance(last, Record)
 
 
+def test_a_file_that_is_larger_than_an_answer_is_read(domicile: Domicile) -> None:
+    """If it is asked for first: another call would not help."""
+    tenant = domicile.tenant()
+    file = tenant.put_file([bytes(1_000_000)] * 70).id
+
+    (found,) = tenant.get_many([file], purpose=Purpose.SERVE)
+    assert isinstance(found, Record)
+    assert len(found.body) == 70_000_000
+
+
 def test_too_many_are_refused(domicile: Domicile) -> None:
     """Before anything is read, and before all are made."""
     tenant = domicile.tenant()

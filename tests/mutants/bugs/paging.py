@@ -115,14 +115,14 @@ BUGS: tuple[Bug, ...] = (
         "a single record that is larger than an answer is never read",
         MANY_PY,
         "        if total > MOST_BYTES and total > one.row.size:\n",
-        "        if total >= MOST_BYTES:\n",
+        "        if total > MOST_BYTES:\n",
         MANY,
     ),
     bug(
         "one of many that cannot be read together is not read alone",
         MANY_PY,
         "        return self._alone(row.id)\n",
-        "        return NotFound()\n",
+        "        return _too_much()\n",
         MANY,
     ),
     bug(
