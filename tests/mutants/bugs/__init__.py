@@ -47,6 +47,7 @@ from tests.mutants.bugs import (
     transparency,
     upgrades,
     walked,
+    watching,
     witnesses,
     writes,
 )
@@ -102,5 +103,6 @@ BUGS: tuple[Bug, ...] = (
     *transparency.BUGS,
     *upgrades.BUGS,
     *walked.BUGS,
+    *watching.BUGS,
     *witnesses.BUGS,
 )
