@@ -36,7 +36,7 @@ COUNTED = 10_000
 SOON = timedelta(hours=1)
 """What a worker does at once is done by then, or overdue."""
 
-_Row = Select[str, str | None, float]
+_Row = Select[str, str | None, float | None]
 
 c, e, g, h = t.processor_copy.c, t.erasure.c, t.access_grant.c, t.hold.c
 o, p, r, s, w = t.object_.c, t.grant_approval.c, t.replica.c, t.scrub.c, t.sweep.c
@@ -66,6 +66,11 @@ class Watched:
     missing: Mapping[str, int]
     unrepaired: Mapping[str, int]
     orphans: Mapping[str, int]
+
+
+def ask(connection: Connection) -> None:
+    """Ask nothing but an answer. Raises as every query does."""
+    connection.execute(select(literal(1)))
 
 
 def look(connection: Connection, now: datetime, bounds: Bounds) -> Watched:

@@ -6,9 +6,8 @@ The catalogs are asked, the backends are not: what calls have found in the last 
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import select
-
 from regions.backends import BackendSpec
+from storage.catalog import watch
 from storage.catalog.times import Times
 from storage.client.homes import REGIONAL, Homes
 from storage.model import BackendHealth, RegionHealth, StoreHealth
@@ -30,7 +29,7 @@ def region_health(homes: Homes, name: str) -> RegionHealth:
     try:
         region = homes.served(name).region
         with region.catalog.within(_ASK).begin() as connection:
-            connection.execute(select(1))
+            watch.ask(connection)
         closed = region.postures.closed()
     except REGIONAL as error:
         return RegionHealth(name, error.code)
