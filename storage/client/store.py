@@ -163,7 +163,8 @@ class Store:
     def health(self) -> StoreHealth:
         """Return whether each region can be served now, for a probe of the process.
 
-        It asks the catalogs, for two seconds each at most if they do not answer, and no backend.
+        It asks the catalogs, which costs some seconds for each that does not answer, and no
+        backend.
         """
         return store_health(self._homes)
 

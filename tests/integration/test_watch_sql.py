@@ -10,9 +10,11 @@ from storage.catalog import watch
 from storage.catalog.watch import Watched
 from storage.model import DataClass, GrantSpec, NewRecord, Purpose, Scope
 from storage.testing import INVESTIGATOR, Domicile
+from storage.testing.connections import watching as catalog_faults
 from tests.support.actions import erase, put_prompt, work
 from tests.support.holds import place_hold
-from tests.support.inspect.stored import home
+from tests.support.inspect.stored import HOME, home
+from tests.support.watching import watching
 
 pytestmark = pytest.mark.one_region
 
@@ -108,6 +110,20 @@ def test_a_grant_counts_while_it_may_be_used(domicile: Domicile) -> None:
     assert looked(domicile).grants == len(approvals) == 1
     domicile.pass_time(hours=2)
     assert looked(domicile).grants == 0
+
+
+def test_a_storm_of_scrapes_asks_the_catalog_once(domicile: Domicile) -> None:
+    """In a few statements; then all get the same answer until it is too old."""
+    domicile.tenant()
+    with watching(domicile) as seen:
+        seen.scrape()
+        with catalog_faults(seen.homes.served(HOME).region.catalog) as faults:
+            seen.scrape()
+            once = faults.statements
+            assert all(seen.exporter.page().status == 200 for _ in range(20))
+            assert 0 < faults.statements == once <= 8
+            seen.scrape()
+            assert faults.statements == 2 * once
 
 
 def test_every_count_stops(domicile: Domicile, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -101,6 +101,7 @@ def test_an_answer_that_fails_is_in_the_log() -> None:
 
 def test_who_sends_nothing_is_cut_off_and_delays_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     """As the many connections of an attacker, or of a balancer that opens them ahead."""
+    assert server._Handler.timeout == 5
     monkeypatch.setattr(server._Handler, "timeout", 0.5)
     with serving(echo) as made, socket.create_connection(("127.0.0.1", made.port)) as slow:
         slow.sendall(b"GET /metr")
