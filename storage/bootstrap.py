@@ -31,6 +31,7 @@ from storage.evidence.keys import key_id
 from storage.initialize import init
 from storage.keys import load_keys, open_keys
 from storage.logs import make_logger
+from storage.meters import Meters, NoMeters
 from storage.pool import Pool
 from storage.ports import Backend, Clock, Connector
 from storage.postures import Postures
@@ -57,6 +58,7 @@ def open_store(
     settings: Settings | None = None,
     *,
     require: Collection[str] = (),
+    meters: Meters | None = None,
     dependencies: Dependencies | None = None,
     log: FilteringBoundLogger | None = None,
 ) -> Iterator[Store]:
@@ -68,11 +70,16 @@ def open_store(
     A region that does not open does not keep the others from being served. It is tried again when
     it is used, at most every 5 seconds; until it opens, calls for its tenants raise its error.
 
+    ``meters`` counts calls and flushes: ``Instruments`` of ``storage.watching`` gives them to
+    OpenTelemetry.
+
     Raises the error of a region of ``require`` that does not open, and the first error if no region
     opens: ConfigurationError if the settings or the topology are wrong, a catalog is unsafe or has
     an unsupported revision, or a backend lacks a right or is not where the topology says.
     """
     dependencies = dependencies or Dependencies()
+    if meters is not None:
+        dependencies = replace(dependencies, meters=meters)
     with (
         open_homes(settings, require=require, dependencies=dependencies, log=log) as homes,
         Store(homes, sleep=dependencies.sleep) as store,
@@ -155,14 +162,17 @@ def open_async_store(
     settings: Settings | None = None,
     *,
     require: Collection[str] = (),
+    meters: Meters | None = None,
     dependencies: Dependencies | None = None,
     log: FilteringBoundLogger | None = None,
 ) -> AbstractAsyncContextManager[AsyncStore]:
     """Open a store for asyncio. See ``open_store``."""
-    return open_in_thread(open_store(settings, require=require, dependencies=dependencies, log=log))
+    return open_in_thread(
+        open_store(settings, require=require, meters=meters, dependencies=dependencies, log=log)
+    )
 
 
-def worker_of(homes: Homes, log: FilteringBoundLogger) -> Worker:
+def worker_of(homes: Homes, log: FilteringBoundLogger, meters: Meters | None = None) -> Worker:
     """Return a worker for all served regions, also for those that are not open yet."""
     made: dict[str, list[Duty]] = {}
 
@@ -174,7 +184,8 @@ def worker_of(homes: Homes, log: FilteringBoundLogger) -> Worker:
             made[name] = duties(strict, served.keys, log)
         return made[name]
 
-    return Worker({name: partial(todo, name) for name in homes.names}, log)
+    todos = {name: partial(todo, name) for name in homes.names}
+    return Worker(todos, log, meters=meters or NoMeters())
 
 
 @contextmanager
@@ -300,6 +311,7 @@ def _open(
         pool,
         readers,
         dependencies.limits,
+        dependencies.meters,
     )
 
 
@@ -310,7 +322,10 @@ def _open_backends(
     backends = Backends()
     for spec in region.backends:
         backends[spec.name] = WatchedBackend(
-            make(spec, settings), clock=steady, seconds=dependencies.unhealthy_seconds
+            make(spec, settings),
+            clock=steady,
+            seconds=dependencies.unhealthy_seconds,
+            failed=partial(dependencies.meters.backend_failed, region.name),
         )
     for backend in backends.values():
         stack.callback(backend.close)

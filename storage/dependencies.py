@@ -9,6 +9,7 @@ from regions.backends import BackendSpec
 from regions.model import Region, SubProcessor
 from storage.catalog.engine import Catalog
 from storage.clock import CatalogClock
+from storage.meters import Meters, NoMeters
 from storage.ports import Backend, Clock, Connector
 from storage.region import Limits
 from storage.settings import Settings
@@ -39,4 +40,5 @@ class Dependencies:
     reopen_seconds: float = _REOPEN
     sleep: Callable[[float], None] = time.sleep
     entropy: Callable[[int], bytes] = os.urandom
+    meters: Meters = field(default_factory=NoMeters)
     probing: bool = True

@@ -17,6 +17,7 @@ from storage.catalog.row_ids import new_id
 from storage.crypto.log import verifier
 from storage.crypto.pseudonym import Pseudonyms
 from storage.errors import BackendUnavailable
+from storage.meters import Meters
 from storage.model import Entropy, Posture, PostureState
 from storage.policy import attested_from, weigh
 from storage.policy.standing import Standing, standing
@@ -87,6 +88,7 @@ class OpenRegion:
     pool: Executor
     readers: Executor
     limits: Limits
+    meters: Meters
 
     @property
     def name(self) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from storage.backends.uploads import AbortingUpload
-from storage.errors import BackendTimeout, BackendUnavailable
+from storage.errors import BackendError, BackendTimeout, BackendUnavailable, KeyAbsent
 from storage.model import Posture
 from storage.ports import Backend, ItemKind, ObjectLock, StoredItem, Upload
 
@@ -16,11 +16,19 @@ from storage.ports import Backend, ItemKind, ObjectLock, StoredItem, Upload
 class WatchedBackend:
     """A backend that is ``unhealthy`` for some seconds after it did not respond.
 
-    Every call still goes to the backend. ``clock`` returns monotonic seconds.
+    Every call still goes to the backend. ``clock`` returns monotonic seconds. ``failed`` is called
+    with each error of the backend, but for a key that is absent.
     """
 
-    def __init__(self, inner: Backend, *, clock: Callable[[], float], seconds: float) -> None:
-        self._inner, self._clock, self._seconds = inner, clock, seconds
+    def __init__(
+        self,
+        inner: Backend,
+        *,
+        clock: Callable[[], float],
+        seconds: float,
+        failed: Callable[[BackendError], None] | None = None,
+    ) -> None:
+        self._inner, self._clock, self._seconds, self._failed = inner, clock, seconds, failed
         self._unhealthy_until = float("-inf")
         self._pending: set[Future[Any]] = set()
         self.recognized: UUID | None = None
@@ -127,8 +135,11 @@ class WatchedBackend:
         """Mark the backend unhealthy if a call within the context gets no response."""
         try:
             yield
-        except (BackendUnavailable, BackendTimeout):
-            self._unhealthy_until = self._clock() + self._seconds
+        except BackendError as error:
+            if isinstance(error, BackendUnavailable | BackendTimeout):
+                self._unhealthy_until = self._clock() + self._seconds
+            if self._failed is not None and not isinstance(error, KeyAbsent):
+                self._failed(error)
             raise
 
 

@@ -183,9 +183,18 @@ def _unpublished(connection: Connection, trust: Trust) -> Select[UUID]:
     return select(line.id).where(line.number >= published_size(connection, trust))
 
 
+def signed_at(connection: Connection, trust: Trust) -> datetime | None:
+    """Return when the newest checkpoint was signed that is on its backends. None: none is."""
+    root = published(connection, trust)
+    return None if root is None else connection.scalar(select(c.at).where(*_same(root)))
+
+
 def _signed_by(connection: Connection, root: SignedRoot, moment: datetime) -> bool:
-    same = c.size == root.size, c.root == root.root, c.note == root.note
-    return bool(connection.scalar(select(exists().where(*same, c.at <= moment))))
+    return bool(connection.scalar(select(exists().where(*_same(root), c.at <= moment))))
+
+
+def _same(root: SignedRoot) -> tuple[ColumnElement[bool], ...]:
+    return c.size == root.size, c.root == root.root, c.note == root.note
 
 
 def has_work(connection: Connection, trust: Trust, before: datetime) -> bool:

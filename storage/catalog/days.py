@@ -148,10 +148,15 @@ def began(connection: Connection, day: date) -> datetime | None:
 
 def count_overdue(connection: Connection, moment: datetime) -> int:
     """Return how many days were over before that moment and still have records or objects."""
+    late = overdue(moment).subquery()
+    return connection.scalar(select(func.count()).select_from(late)) or 0
+
+
+def overdue(moment: datetime) -> Select[date]:
+    """SQL: days that were over before that moment and still have records or objects."""
     rows = exists().where(t.record.c.expiry_day == d.day)
     left = exists().where(o.day == d.day, o.state != ObjectState.GONE)
-    query = select(func.count()).where(d.day < moment.date(), or_(rows, left))
-    return connection.scalar(query) or 0
+    return select(d.day).where(d.day < moment.date(), or_(rows, left))
 
 
 def claim_due(

@@ -79,7 +79,7 @@ def _guarded(work: Callable[[], object], *, as_json: bool) -> int:
     try:
         return _ended(work, as_json=as_json)
     except Exception as error:  # noqa: BLE001 - the last resort
-        return _report(_as_ours(error), as_json=as_json)
+        return _report(as_ours(error), as_json=as_json)
 
 
 def _ended(work: Callable[[], object], *, as_json: bool) -> int:
@@ -101,7 +101,7 @@ def _ended(work: Callable[[], object], *, as_json: bool) -> int:
     return code if isinstance(code, int) else Exit.DONE
 
 
-def _as_ours(error: Exception) -> DomicileError:
+def as_ours(error: Exception) -> DomicileError:
     """Return ours, one of the settings for what the operating system forbids, else a bug."""
     if isinstance(error, DomicileError):
         return error
@@ -137,13 +137,13 @@ class _Unexpected(DomicileError):
 
 def failed_regions(failed: Mapping[str, Exception]) -> dict[str, object]:
     """Return the regions that failed for a JSON document, each with its error."""
-    errors = [{"region": name} | _as_json(_as_ours(error)) for name, error in failed.items()]
+    errors = [{"region": name} | _as_json(as_ours(error)) for name, error in failed.items()]
     return {"failed": errors}
 
 
 def end_with_failed(failed: Mapping[str, Exception], *, as_json: bool) -> None:
     """Print the error of each region that failed, and end with the exit code of the first one."""
-    errors = {name: _as_ours(error) for name, error in failed.items()}
+    errors = {name: as_ours(error) for name, error in failed.items()}
     if not as_json:
         for name, error in errors.items():
             shown = for_command_line(error)

@@ -12,6 +12,7 @@ from storage.client.homes import Homes
 from storage.client.store import Store
 from storage.dependencies import Dependencies, make_catalog
 from storage.logs import make_logger
+from storage.meters import Meters, NoMeters
 from storage.settings import RegionSettings, load_settings, region_settings, topology_of
 
 
@@ -27,14 +28,13 @@ def opened(*, probing: bool = False) -> Iterator[Store]:
 
 
 @contextmanager
-def opened_homes(*, probing: bool = False) -> Iterator[Homes]:
+def opened_homes(*, probing: bool = False, meters: Meters | None = None) -> Iterator[Homes]:
     """Open the regions themselves, which a store does not show. Like ``opened`` otherwise."""
     log = make_logger(least=logging.WARNING)  # that a region is not ready yet is no news here
+    dependencies = Dependencies(probing=probing, meters=meters or NoMeters())
     with ExitStack() as stack:
         with busy("Opening..."):
-            homes = stack.enter_context(
-                open_homes(dependencies=Dependencies(probing=probing), log=log)
-            )
+            homes = stack.enter_context(open_homes(dependencies=dependencies, log=log))
         yield homes
 
 

@@ -11,6 +11,7 @@ from regions.model import cells_of
 from storage.catalog import erasure_status, erasures, tenants
 from storage.client.admin import Admin
 from storage.client.consents import Consents
+from storage.client.health import store_health
 from storage.client.homes import REGIONAL, Homes, ask_each, unknown
 from storage.client.status import region_status
 from storage.client.tenant import Tenant
@@ -28,6 +29,7 @@ from storage.model import (
     RegionStatus,
     Scope,
     ScopeKind,
+    StoreHealth,
     StoreStatus,
 )
 from storage.policy import add_up
@@ -157,6 +159,14 @@ class Store:
             self._homes.names, lambda name: region_status(self._homes.served(name).region)
         )
         return StoreStatus(tuple(found.values()), failed, tuple(self._places(found)))
+
+    def health(self) -> StoreHealth:
+        """Return whether each region can be served now, for a probe of the process.
+
+        It asks the catalogs, which costs some seconds for each that does not answer, and no
+        backend.
+        """
+        return store_health(self._homes)
 
     def _places(self, found: Mapping[str, RegionStatus]) -> Iterator[PlaceStatus]:
         """Yield the sums of the places that have several cells here."""

@@ -37,6 +37,7 @@ from storage.client.validate import (
 from storage.errors import DomicileError, InvalidRequest, NotFound
 from storage.ledger.fence import Sleep, fence
 from storage.ledger.handover import hand_over
+from storage.meters import Timed
 from storage.model import (
     Actor,
     Classifier,
@@ -108,8 +109,9 @@ class Tenant(Listings):
         answer was lost (repeat the call, or look at ``Store.erasures``).
         """
         check_erasure(scope, reason, ticket)
-        served, _ = self._homes.find(self.id)
-        return fence(served.region, self.id, scope, reason=reason, ticket=ticket, sleep=self._sleep)
+        region = self._homes.find(self.id)[0].region
+        with Timed(region.meters, region.name, "erase"):
+            return fence(region, self.id, scope, reason=reason, ticket=ticket, sleep=self._sleep)
 
     def delete(
         self, id: Id, *, reason: Reason = Reason.CUSTOMER_REQUEST, ticket: str | None = None

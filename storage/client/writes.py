@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from datetime import date, datetime
 from functools import partial
+from time import monotonic
 from typing import BinaryIO
 
 from regions.model import CONTENT_CLASSES
@@ -11,6 +12,7 @@ from storage.catalog.tenants import TenantTerms
 from storage.client.bulk import Source, Window
 from storage.client.files import Capture
 from storage.client.homes import Homes
+from storage.client.regions import ServedRegion
 from storage.client.validate import (
     Id,
     check_class,
@@ -22,8 +24,9 @@ from storage.client.validate import (
     new_record,
     with_filename,
 )
-from storage.errors import TermsChanged
+from storage.errors import DomicileError, TermsChanged
 from storage.ledger.fence import Sleep
+from storage.meters import Timed
 from storage.model import (
     DataClass,
     NewRecord,
@@ -35,6 +38,7 @@ from storage.model import (
 from storage.packs.answers import Answer, InTurn, Pending
 from storage.packs.prepare import Writer
 from storage.packs.stream import read_chunks
+from storage.region import OpenRegion
 
 
 class Writes:
@@ -44,6 +48,7 @@ class Writes:
         """Use ``Store.tenant`` instead."""
         self._homes = homes
         self._sleep = sleep
+        self._queued_in: OpenRegion | None = None
         self.id = tenant
 
     def new_id(
@@ -144,10 +149,17 @@ class Writes:
         check_record(record)
         record_id = self._id_of(record)
         served, terms = self._homes.find(self.id)
+        self._queued_in = served.region
         if alone:
             served.writer.put(terms, record, record_id, answer)
             return True
         return served.writer.queue(terms, record, record_id, answer, since=since)
+
+    def note_answer(self, since: float, error: BaseException | None) -> None:
+        """Note that a record that was queued has its answer, for the metrics alone."""
+        region = self._queued_in
+        if region is not None:
+            region.meters.called(region.name, "put", monotonic() - since, error)
 
     def forget_terms(self) -> None:
         """Have the next write read the tenant's terms again."""
@@ -278,15 +290,20 @@ class Writes:
     ) -> Future[PutResult]:
         """Have the next write read the tenant's terms again if this one finds them changed."""
         served, terms = self._homes.find(self.id)
-        try:
-            future = write(served.writer, terms, Pending())
-        except TermsChanged:
-            self.forget_terms()
-            raise
+        timed = self._timed(served)
 
-        def check(done: Future[PutResult]) -> None:
-            if isinstance(done.exception(), TermsChanged):
+        def check(error: BaseException | None) -> None:
+            timed.end(error)
+            if isinstance(error, TermsChanged):
                 self.forget_terms()
 
-        future.add_done_callback(check)
+        try:
+            future = write(served.writer, terms, Pending())
+        except DomicileError as error:
+            check(error)
+            raise
+        future.add_done_callback(lambda done: check(done.exception()))
         return future
+
+    def _timed(self, served: ServedRegion) -> Timed:
+        return Timed(served.region.meters, served.region.name, "put")

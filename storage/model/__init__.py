@@ -29,6 +29,7 @@ from storage.model.grants import (
     GrantSpec,
     GrantState,
 )
+from storage.model.health import BackendHealth, RegionHealth, StoreHealth
 from storage.model.holds import (
     CarveOut,
     ChangeKind,
@@ -96,6 +97,7 @@ __all__ = [
     "ActorKind",
     "Agreement",
     "Approval",
+    "BackendHealth",
     "BackendState",
     "CarveOut",
     "ChangeKind",
@@ -160,6 +162,7 @@ __all__ = [
     "RecordId",
     "RecordInfo",
     "RecordedAgreement",
+    "RegionHealth",
     "RegionStatus",
     "Replica",
     "ReplicaState",
@@ -170,6 +173,7 @@ __all__ = [
     "ScreenFailure",
     "Screened",
     "StaffPermit",
+    "StoreHealth",
     "StoreStatus",
     "TenantExit",
     "TenantModel",

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from storage.catalog import objects, records
 from storage.catalog.objects import Replica
 from storage.errors import DomicileError, InvalidRequest
+from storage.meters import Timed
 from storage.model import Actor, DataClass, Purpose, Record, RecordId, ReplicaState
 from storage.objects.keyring import KeyRing
 from storage.packs.gather import gather
@@ -49,6 +50,10 @@ class Many:
 
     def read(self, ids: Sequence[RecordId]) -> list[Answer]:
         """Return each record, or why it cannot be read, in the order of the ids."""
+        with Timed(self.region.meters, self.region.name, "get_many"):
+            return self._read(ids)
+
+    def _read(self, ids: Sequence[RecordId]) -> list[Answer]:
         looked = self.region.catalog.look(lambda connection: self._look(connection, ids))
         fit = dict(_that_fit(looked.permitted))
         sealed = gather(self.region, [one.row for one in fit.values()], looked.stored)

@@ -5,7 +5,6 @@ import json
 from collections.abc import Iterable
 from concurrent.futures import Executor
 from datetime import date, datetime
-from functools import partial
 from time import monotonic
 from typing import TypeVar, cast
 
@@ -22,12 +21,13 @@ from storage.crypto.record import (
     seal_metadata,
 )
 from storage.errors import BodyTooLarge
+from storage.meters import Flush
 from storage.model import DataClass, NewRecord, PutResult, RecordId
 from storage.objects.keyring import KeyRing
 from storage.packs.answers import Answer, InTurn
 from storage.packs.flush import write_packs
 from storage.packs.plans import Lane, Plans
-from storage.packs.queue import Lanes, busy
+from storage.packs.queue import Batches, Lanes, busy
 from storage.packs.sealed import LaneKey, Lineage, SealedRecord
 from storage.packs.stream import write_large
 from storage.policy import (
@@ -55,8 +55,8 @@ class Writer:
         self._plans = Plans(region)
         self._entropy = Pool(region.entropy)
         self._days: set[date] = set()
-        flush = partial(write_packs, region, keys)
-        self._lanes = Lanes(region.limits, flush, flushers)
+        self._lanes = Lanes(region.limits, self._flush, flushers)
+        region.meters.opened(region.name, region.backends, self._lanes.load)
 
     def new_id(
         self,
@@ -157,6 +157,17 @@ class Writer:
         if record is not None:
             write_large(self._region, self._keys, record, chunks)
         return answer
+
+    def _flush(self, batches: Batches) -> None:
+        """Write packs, and tell how long it took."""
+        began = monotonic()
+        try:
+            write_packs(self._region, self._keys, batches)
+        finally:
+            records = sum(map(len, batches))
+            size = sum(len(record.sealed) for batch in batches for record in batch)
+            done = Flush(monotonic() - began, len(batches), records, size)
+            self._region.meters.flushed(self._region.name, done)
 
     def close(self, until: float) -> None:
         """Wait until all queued records are resolved, or it is ``until``. See ``Lanes.close``."""

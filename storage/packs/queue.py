@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 
 from storage.errors import Abandoned, Busy, DomicileError, OutcomeUnknown
+from storage.meters import Load
 from storage.packs.answers import Answer
 from storage.packs.sealed import LaneKey, Name, Place, SealedRecord
 from storage.region import Limits
@@ -129,6 +130,12 @@ class Lanes:
                 lane.urged = True
                 if not lane.flushing:
                     self._queue(lane)
+
+    def load(self) -> Load:
+        """Return what waits now."""
+        with self._changed:
+            flushing = sum(lane.flushing for lane in self._lanes.values())
+            return Load(self._buffered, self._limits.buffer, len(self._lanes), flushing)
 
     def close(self, until: float) -> None:
         """Refuse new records, and wait until all are resolved, or it is ``until`` (monotonic).

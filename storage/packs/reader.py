@@ -23,6 +23,7 @@ from storage.errors import (
     KeyAbsent,
     Unavailable,
 )
+from storage.meters import Timed
 from storage.model import Flag, Record, RecordId, RecordInfo, ReplicaState
 from storage.objects.keyring import KeyRing
 from storage.objects.transfer import fetch, read_order
@@ -85,8 +86,9 @@ class Reader:
 
         Raises NotFound, Erased, Expired, PurposeRefused, Corrupt, KeyUnavailable or Unavailable.
         """
-        opened, body = self._read(tenant, record_id, 0, None)
-        return Record(info(opened.row, opened.term), body, metadata_of(opened))
+        with self._timed("get"):
+            opened, body = self._read(tenant, record_id, 0, None)
+            return Record(info(opened.row, opened.term), body, metadata_of(opened))
 
     def metadata(self, tenant: str, record_id: RecordId) -> Record:
         """Return a record with an empty body. Raises like ``get``."""
@@ -100,7 +102,11 @@ class Reader:
 
     def read_range(self, tenant: str, record_id: RecordId, start: int, stop: int) -> bytes:
         """Return bytes of a record that may still be read. Raises like ``get``."""
-        return self._read(tenant, record_id, start, stop)[1]
+        with self._timed("range"):
+            return self._read(tenant, record_id, start, stop)[1]
+
+    def _timed(self, call: str) -> Timed:
+        return Timed(self._region.meters, self._region.name, call)
 
     def _read(
         self, tenant: str, record_id: RecordId, start: int, stop: int | None

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from time import monotonic
 
 from structlog.typing import FilteringBoundLogger
 
@@ -15,6 +16,7 @@ from storage.errors import (
     KeyUnavailable,
     Unavailable,
 )
+from storage.meters import Meters, NoMeters
 from storage.objects.keyring import KeyRing
 from storage.policy import clocks_agree
 from storage.recovery.recover import catch_up
@@ -113,15 +115,31 @@ class Worker:
     """Runs the duties of the regions that this process serves."""
 
     def __init__(
-        self, todo: Mapping[str, Callable[[], Sequence[Duty]]], log: FilteringBoundLogger
+        self,
+        todo: Mapping[str, Callable[[], Sequence[Duty]]],
+        log: FilteringBoundLogger,
+        *,
+        meters: Meters | None = None,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
         """``todo`` gives the duties of each region. It raises while the region does not open.
 
-        Several workers may run the same duties, in one process or in many.
+        Several workers may run the same duties, in one process or in many. ``clock`` returns
+        monotonic seconds.
         """
         self._todo = todo
         self._log = log
+        self._meters = meters or NoMeters()
+        self._clock = clock
+        self._turned = clock()
         self._stop = threading.Event()
+
+    def still(self) -> float:
+        """Return for how many seconds no piece has ended, and no round has begun.
+
+        Thread-safe.
+        """
+        return self._clock() - self._turned
 
     def stop(self) -> None:
         """Finish the current piece, then stop. Safe in a signal handler."""
@@ -144,6 +162,7 @@ class Worker:
         region whose catalog does not answer.
         """
         ended = Ended({}, {})
+        self._turned = self._clock()
         for region, todo in self._todo.items():
             try:
                 duties_now = todo()
@@ -159,14 +178,17 @@ class Worker:
         """Run a duty, and note its pieces or its error."""
         if isinstance(ended.failed.get(duty.region), CatalogUnavailable):
             return
+        began = self._clock()
         try:
             done = self._exhaust(duty)
         except Exception as error:  # noqa: BLE001 - the other duties go on
+            self._meters.worked(duty.region, duty.name, self._clock() - began, error)
             self._report(duty.region, duty.name, error)
             if isinstance(error, CatalogUnavailable):
                 ended.failed[duty.region] = error
             ended.failed.setdefault(duty.region, error)
         else:
+            self._meters.worked(duty.region, duty.name, self._clock() - began, None)
             ended.pieces[duty.name] = ended.pieces.get(duty.name, 0) + done
 
     def _report(self, region: str, duty: str, error: Exception) -> None:
@@ -194,6 +216,7 @@ class Worker:
         pieces = 0
         while not self._stop.is_set():
             more = duty.piece()
+            self._turned = self._clock()
             pieces += bool(more)
             if not more:
                 break

@@ -285,8 +285,8 @@ def test_a_store_has_its_documented_attributes_and_no_others(domicile: Domicile)
     store, t = domicile.store, domicile.tenant()
 
     assert public(store) == {
-        *("admin", "close", "consents", "erase", "erasure", "erasures", "status", "tenant"),
-        *("training", "training_runs"),
+        *("admin", "close", "consents", "erase", "erasure", "erasures", "health", "status"),
+        *("tenant", "training", "training_runs"),
     }
     assert public(store.admin) == {
         *("access", "agreements", "exits", "grants", "holds", "log", "processors", "roster"),
@@ -308,7 +308,8 @@ def test_a_store_has_its_documented_attributes_and_no_others(domicile: Domicile)
     assert public(store.admin.access) == {"report"}
     assert public(store.admin.processors) == {"attest", "copies"}
     writes = {
-        *("capture", "forget_terms", "id", "new_id", "put", "put_file", "put_many", "queue"),
+        *("capture", "forget_terms", "id", "new_id", "note_answer", "put", "put_file", "put_many"),
+        "queue",
         *("submit", "window"),
     }
     unbound = writes | {

@@ -42,7 +42,7 @@ def source_tree() -> Iterator[Path]:
     """Copy the project to a temporary directory."""
     with tempfile.TemporaryDirectory(prefix="dom-mutant-") as folder:
         tree = Path(folder)
-        for name in (*sorted(_OURS), "docs"):
+        for name in (*sorted(_OURS), "deploy", "docs"):
             shutil.copytree(ROOT / name, tree / name)
         for name in ("pyproject.toml", "README.md", "alembic.ini"):
             if (ROOT / name).exists():

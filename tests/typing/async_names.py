@@ -32,6 +32,7 @@ from storage import (
     Scope,
     Settings,
     Store,
+    StoreHealth,
     StoreStatus,
     TenantSpec,
     open_async_store,
@@ -68,6 +69,7 @@ async def operating(store: AsyncStore, spec: TenantSpec, erasure_id: UUID) -> No
     assert_type(await store.erasure(erasure_id), Erasure)
     assert_type(await store.erasures("eu-central-1", after=erasure_id), list[Erasure])
     assert_type(await store.status(), StoreStatus)
+    assert_type(await store.health(), StoreHealth)
 
 
 async def writing(

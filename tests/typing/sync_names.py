@@ -40,6 +40,7 @@ from storage import (
     Scope,
     Settings,
     Store,
+    StoreHealth,
     StoreStatus,
     Tenant,
     TenantSpec,
@@ -76,6 +77,7 @@ def operating(store: Store, spec: TenantSpec, erasure_id: UUID) -> None:
     assert_type(store.erasure("0199c9d3-0000-7000-8000-000000000000"), Erasure)
     assert_type(store.erasures("eu-central-1", after=erasure_id, limit=9), list[Erasure])
     assert_type(store.status(), StoreStatus)
+    assert_type(store.health(), StoreHealth)
     processors = store.admin.processors
     assert_type(processors.copies("eu-central-1", processor="klarblick"), Sequence[Copy])
     assert_type(processors.attest(erasure_id, digest=bytes(32), actor="a"), Copy)

@@ -2,13 +2,14 @@
 
 import dataclasses
 
+import typer
 from rich.text import Text
 
 from storage.catalog.status import COUNTED
 from storage.cli.commands.processor import STATE_HEADS, state_cells
-from storage.cli.error_handling import end_with_failed, failed_regions
-from storage.cli.opening import opened
-from storage.cli.options import AsJson
+from storage.cli.error_handling import as_ours, end_with_failed, failed_regions
+from storage.cli.opening import opened, opened_homes
+from storage.cli.options import AsJson, OneRegion, check_region
 from storage.cli.output import (
     bad,
     format_minute,
@@ -17,39 +18,94 @@ from storage.cli.output import (
     print_blank,
     print_facts,
     print_json,
+    print_note,
     print_table,
     print_text,
     warning,
 )
 from storage.cli.reason_texts import reason_text
+from storage.client.homes import REGIONAL
+from storage.client.status import region_status
+from storage.errors import RegionNotRoutable, SettingsError, TopologyError
 from storage.model import BackendState, LeavingState, PlaceStatus, PostureState, RegionStatus
 from storage.text import format_size, plural
+from storage.watching.verdict import Level, Problem, Verdict, judge
+
+_OF_THE_SETTINGS = (RegionNotRoutable, SettingsError, TopologyError)  # of this process, perhaps
 
 
-def status(as_json: AsJson = False) -> None:
+def status(region: OneRegion = None, as_json: AsJson = False) -> None:
     """Show records, bytes, backlog, overdue deletions, missing replicas and copies by region.
 
     It ends with 0 whatever it finds, if every region answers. A monitor reads "overdue" of each
     region, and "failed", from --json.
+
+    With --region it is a check for a monitor. The first line says how the region is, and the exit
+    code is that of a monitoring plugin: 0 fine, 1 warning, 2 critical, 3 unknown.
     """
+    if region is not None:
+        raise typer.Exit(_check(region, as_json=as_json))
     with opened() as store:
         found = store.status()
     if as_json:
-        regions = [
-            dataclasses.asdict(region) | {"overdue": late(region)} for region in found.regions
-        ]
+        regions = [dataclasses.asdict(one) | {"overdue": late(one)} for one in found.regions]
         places = [dataclasses.asdict(place) for place in found.places]
         print_json({"regions": regions, "places": places} | failed_regions(found.failed))
     else:
-        for number, region in enumerate(found.regions):
+        for number, one in enumerate(found.regions):
             if number:
                 print_blank()
-            show(region)
+            show(one)
         for place in found.places:
             print_blank()
             print_text(Text(f"{place.place}, {len(place.cells)} cells together", style="bold"))
             print_facts(_sums(place), indent=2)
     end_with_failed(found.failed, as_json=as_json)
+
+
+def _check(name: str, *, as_json: bool) -> Level:
+    """Print the verdict on a region, then its status; return the exit code.
+
+    Whatever goes wrong has an exit code of a monitor too: 1 would be a warning.
+    """
+    try:
+        with opened_homes() as homes:
+            check_region(name, homes.names)
+            found = region_status(homes.served(name).region)
+    except Exception as error:  # noqa: BLE001 - a monitor needs an answer
+        return _unanswered(name, error, as_json=as_json)
+    verdict = judge(found)
+    if as_json:
+        shown = dataclasses.asdict(found) | {"overdue": late(found)}
+        print_json({"region": shown} | _as_json(verdict))
+        return verdict.level
+    texts = [problem.text for problem in verdict.problems] or ["nothing is overdue"]
+    print_text(f"{verdict.level.name} - {name}: {'; '.join(texts)}")
+    print_blank()
+    show(found)
+    return verdict.level
+
+
+def _unanswered(name: str, error: Exception, *, as_json: bool) -> Level:
+    """Print why a region has no status. One that nobody can use now is critical."""
+    ours = as_ours(error)
+    gone = isinstance(ours, REGIONAL) and not isinstance(ours, _OF_THE_SETTINGS)
+    level = Level.CRITICAL if gone else Level.UNKNOWN
+    if as_json:
+        problem = Problem(level, ours.code, ours.message)
+        print_json({"region": None} | _as_json(Verdict((problem,))))
+    else:
+        print_text(f"{level.name} - {name}: {ours.message}")
+        print_note(ours.advice)
+    return level
+
+
+def _as_json(verdict: Verdict) -> dict[str, object]:
+    problems = [
+        {"level": problem.level.name.lower(), "code": problem.code, "text": problem.text}
+        for problem in verdict.problems
+    ]
+    return {"level": verdict.level.name.lower(), "problems": problems}
 
 
 def late(region: RegionStatus) -> bool:

@@ -1,11 +1,13 @@
 """``worker``: run the background duties, once or forever."""
 
 import signal
+from contextlib import ExitStack
 from datetime import datetime
 from threading import Thread
 from types import FrameType
 from typing import Annotated
 
+from structlog.typing import FilteringBoundLogger
 from typer import Option
 
 from storage.bootstrap import worker_of
@@ -18,6 +20,8 @@ from storage.cli.output import format_time, print_json, print_note, print_table,
 from storage.client.homes import Homes, ask_each
 from storage.errors import InvalidRequest
 from storage.logs import make_logger
+from storage.watching.server import parse_address
+from storage.watching.worker import exporting, watched
 from storage.workers.due import due
 from storage.workers.loop import Worker
 
@@ -26,6 +30,13 @@ def worker(
     once: Annotated[bool, Option("--once", help="Run one round, then end.")] = False,
     pause: Pause = 5.0,
     dry_run: Annotated[bool, Option("--dry-run", help="Show what is due; change nothing.")] = False,
+    metrics: Annotated[
+        str | None,
+        Option(
+            metavar="HOST:PORT",
+            help="Answer /metrics, /healthz and /readyz there. PORT alone: on this machine only.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Run the due duties in the regions of this process, such as erase, expire and replicate.
@@ -36,21 +47,43 @@ def worker(
     """
     if dry_run and once:
         raise InvalidRequest("Both --once and --dry-run are given.", advice="Give one of them.")
-    with opened_homes() as homes:
-        if dry_run:
-            _show_due(homes, as_json=as_json)
-            return
-        log = make_logger()
-        made = worker_of(homes, log)
+    if metrics is not None:
+        if once or dry_run:
+            raise InvalidRequest("--metrics is for a worker that goes on.", advice="Leave it out.")
+        _run_watched(parse_address(metrics), pause)
+    else:
+        with opened_homes() as homes:
+            if dry_run:
+                _show_due(homes, as_json=as_json)
+                return
+            log = make_logger()
+            made = worker_of(homes, log)
+            _stop_on_signals(made)
+            if once:
+                _run_once(homes, made, as_json=as_json)
+                return
+            _run(homes, made, log, pause)
+    if as_json:
+        print_json({"stopped": True})
+
+
+def _run_watched(address: tuple[str, int], pause: float) -> None:
+    log = make_logger()
+    with ExitStack() as stack:
+        exporter = stack.enter_context(exporting())
+        homes = stack.enter_context(opened_homes(meters=exporter.instruments))
+        made = worker_of(homes, log, exporter.instruments)
+        server = watched(address, homes, made, exporter, log, pause=pause)
+        port = stack.enter_context(server).port
         _stop_on_signals(made)
-        if once:
-            _run_once(homes, made, as_json=as_json)
-            return
-        log.info("worker_started", regions=homes.names)
-        made.run_forever(pause)
-        log.info("worker_stopped")
-        if as_json:
-            print_json({"stopped": True})
+        log.info("worker_watched", host=address[0], port=port)
+        _run(homes, made, log, pause)
+
+
+def _run(homes: Homes, made: Worker, log: FilteringBoundLogger, pause: float) -> None:
+    log.info("worker_started", regions=homes.names)
+    made.run_forever(pause)
+    log.info("worker_stopped")
 
 
 def _run_once(homes: Homes, made: Worker, *, as_json: bool) -> None:

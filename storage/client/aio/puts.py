@@ -283,6 +283,7 @@ class _Put:
             raise InvalidStateError
         self._answer = answer
         self._room.leave(self.writes.id, self.weight())
+        self.writes.note_answer(self._since, answer if isinstance(answer, BaseException) else None)
         self.bell.ring(self)
 
 

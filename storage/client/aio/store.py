@@ -23,6 +23,7 @@ from storage.model import (
     Erasure,
     Reason,
     Scope,
+    StoreHealth,
     StoreStatus,
 )
 from storage.region import CLOSE
@@ -93,6 +94,10 @@ class AsyncStore:
     async def status(self) -> StoreStatus:
         """See ``Store.status``."""
         return await self._threads.call(self._store.status)
+
+    async def health(self) -> StoreHealth:
+        """See ``Store.health``."""
+        return await self._threads.call(self._store.health)
 
     def shut(self) -> None:
         """As ``close``. Blocks the thread that calls it."""

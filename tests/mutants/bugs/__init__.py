@@ -48,6 +48,7 @@ from tests.mutants.bugs import (
     transparency,
     upgrades,
     walked,
+    watching,
     witnesses,
     writes,
 )
@@ -104,5 +105,6 @@ BUGS: tuple[Bug, ...] = (
     *transparency.BUGS,
     *upgrades.BUGS,
     *walked.BUGS,
+    *watching.BUGS,
     *witnesses.BUGS,
 )

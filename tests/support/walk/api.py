@@ -114,6 +114,7 @@ def _store(world: World) -> Some:
         "Store.erasure": [Given(world.erasure)],
         "Store.erasures": [Given(HOME)],
         "Store.shut": [Given()],
+        "Store.health": [Given()],
         "Store.status": [Given()],
         "Store.tenant": [Given(TENANT), Given("nobody", refused=UnknownTenant)],
         "Store.training": [Given(TENANT, **trained)],
@@ -217,6 +218,7 @@ def _writes(world: World) -> Some:
     made = {
         "capture": [Given(COMPLETION, derived_from=[world.record])],
         "forget_terms": [Given()],
+        "note_answer": [Given(monotonic(), None)],
         "new_id": [Given(PROMPT, key="k")],
         "put": [
             Given(PROMPT, BODY, id=world.record, subject="u", metadata={"note": NOTE.decode()}),
