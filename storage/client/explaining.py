@@ -58,7 +58,7 @@ def explain_purpose(
         to_return=to_return,
         consent=consent,
     )
-    reasons = may_use(topology, usable, purpose, day)
+    reasons = may_use(topology, usable, purpose, day, moment)
     rule, openers = topology.classes.get(row.id.data_class), OPENERS[purpose]
     return PurposeExplanation(
         row.id,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from sqlalchemy import Connection
 
@@ -41,11 +42,15 @@ class Opening:
             Access(AccessReason.SCREENING_ONLY).demand()
 
     def permits(
-        self, connection: Connection, rows: Sequence[Row], own: Mapping[DataClass, int]
+        self,
+        connection: Connection,
+        rows: Sequence[Row],
+        own: Mapping[DataClass, int],
+        now: datetime,
     ) -> list[Permitted]:
-        """Permit to open the rows, which can be read now. Raises PurposeRefused."""
+        """Permit to open the rows, which can be read ``now``. Raises PurposeRefused."""
         region = self.served.region
-        decide = decider(region, connection, self.tenant, self.actor, self.purpose)
+        decide = decider(region, connection, self.tenant, self.actor, self.purpose, now=now)
         return [decide(row, own) for row in rows]
 
     def show(self, permitted: Permitted, info: RecordInfo) -> RecordInfo:

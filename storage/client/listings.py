@@ -119,7 +119,7 @@ class Listings(Writes):
                 connection, self.id, narrow, after=last, now=now, limit=limit + 1, newest=newest
             )
             shown = rows[:limit]
-            permitted = opening.permits(connection, shown, own) if opening is not None else []
+            permitted = opening.permits(connection, shown, own, now) if opening is not None else []
         terms = (term_of_row(region, row, own) for row in shown)
         infos = tuple(map(info, shown, terms))
         if opening is not None:

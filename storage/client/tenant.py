@@ -262,8 +262,8 @@ class BoundTenant(Tenant):
 
         Then ``listed`` of each row has those keys of its metadata that ``classes.toml`` declares as
         listed for its class. Each row is decided as by ``get``, and the first that may not be
-        opened raises PurposeRefused. A person gets each record alone, with ``get``, and so does who
-        reads for ``fine_tune`` or ``subject_request``: InvalidRequest.
+        opened, or fails, raises that error. A person gets each record alone, with ``get``, and so
+        does who reads for ``fine_tune``, ``legal`` or ``subject_request``: InvalidRequest.
         """
         check_limit(limit)
         wanted = Wanted(data_class, subject, group, flagged, minted_from, minted_to)
@@ -283,40 +283,35 @@ class BoundTenant(Tenant):
         return self._reader(record_id, purpose, tuning).get(self.id, record_id)
 
     def get_many(self, ids: Iterable[Id], *, purpose: Purpose) -> Sequence[Record | GetFailure]:
-        """Return up to 1000 records, in the order of their ids.
+        """Return up to 1000 records, in the order of their ids, for ``serve``.
 
-        Each is decided and noted as by ``get``; for ``serve`` all at one moment, and those that are
-        near each other are read together. One that may not be opened, or fails, is a GetFailure and
-        does not stop the others. So is one that does not fit beside those before it, which have
-        64 MiB together: ask for it in another call.
+        All are decided at one moment, as by ``get``, and those that are near each other are read
+        together. One that may not be opened, or fails, is a GetFailure and does not stop the
+        others. So is one that does not fit beside those before it, which have 64 MiB together
+        (AnswerFull), and one for which 30 seconds did not suffice (Unavailable): ask for it in
+        another call.
+
+        InvalidRequest for a person and for other purposes: there each read is noted.
         """
         given = list(islice(ids, MOST_IDS + 1))
         if len(given) > MOST_IDS:
             raise InvalidRequest(f"These are more than {MOST_IDS} ids.", advice="Give fewer.")
         check_purpose(purpose)
+        if purpose is not Purpose.SERVE or self.actor.staff:
+            raise InvalidRequest(
+                "Many records are read for serve, and not by a person.",
+                advice="Get each record.",
+            )
+        served = self._homes.find(self.id)[0]
+        self._check_login(served, None, purpose)
         known = [_id_or_error(one) for one in given]
-        named = [one for one in known if isinstance(one, RecordId)]
-        answers = iter(self._answers(named, purpose) if named else ())
+        reader = served.reader(self.actor, purpose)
+        many = Many(served.region, served.keys, self.id, self.actor, purpose, reader)
+        answers = iter(many.read([one for one in known if isinstance(one, RecordId)]))
         return [
             _result(i, next(answers) if isinstance(one, RecordId) else one)
             for i, one in zip(given, known, strict=True)
         ]
-
-    def _answers(self, ids: Sequence[RecordId], purpose: Purpose) -> Iterable[Answer]:
-        """Return each record, or its error."""
-        if purpose is not Purpose.SERVE or self.actor.staff:
-            return (self._alone(one, purpose) for one in ids)
-        served = self._homes.find(self.id)[0]
-        self._check_login(served, None, purpose)
-        reader = served.reader(self.actor, purpose)
-        many = Many(served.region, served.keys, self.id, self.actor, purpose, reader)
-        return many.read(ids)
-
-    def _alone(self, record_id: RecordId, purpose: Purpose) -> Answer:
-        try:
-            return self.get(record_id, purpose=purpose)
-        except DomicileError as error:
-            return error
 
     def export(self, subject: str, *, purpose: Purpose) -> Iterator[bytes]:
         """Return what is kept of a subject, as a ZIP that is made while it is read.
@@ -390,7 +385,8 @@ class BoundTenant(Tenant):
         ``version``: that of those that you replace, ``info.metadata_version``. If they were
         replaced meanwhile, it raises MetadataConflict; the same call again changes nothing. A
         retried ``put`` is compared with what was written first. Raises InvalidRequest for an event,
-        and Held if a legal hold keeps the record as it is.
+        Refused while the record is kept as it is, and CatalogUnavailable if the answer was lost:
+        repeat the call.
         """
         record_id = as_id(id)
         check_metadata(metadata)

@@ -38,6 +38,7 @@ Id = RecordId | str
 PAGE = 1000  # the largest ``limit`` of a listing
 MOST_COUNTED = 1_000_000
 _MOST_VERSIONS = 2**31 - 1
+_LAST_YEAR = 9000
 LONGEST_NAME = 1024  # bytes in UTF-8
 _TICKET = _NOTE = 200  # characters
 
@@ -322,6 +323,8 @@ def check_moment(name: str, at: object) -> None:
 def _moment(name: str, at: object) -> datetime:
     if not isinstance(at, datetime):
         raise InvalidRequest(f"{name} must be a datetime.")
+    if not 2 <= at.year <= _LAST_YEAR:
+        raise InvalidRequest(f"{name} is too far away.", advice="Leave it out, for no limit.")
     return utc(at)
 
 

@@ -112,6 +112,7 @@ from storage.errors.failures import (
 from storage.errors.requests import (
     AgreementMissing,
     AgreementRefused,
+    AnswerFull,
     BodyTooLarge,
     ConsentRefused,
     ConsumerTenant,
@@ -165,6 +166,7 @@ __all__ = [
     "AcknowledgementInvalid",
     "AgreementMissing",
     "AgreementRefused",
+    "AnswerFull",
     "BackendClosed",
     "BackendError",
     "BackendForbidden",

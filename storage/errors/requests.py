@@ -70,6 +70,13 @@ class IdConflict(InvalidRequest):
     usual_advice = "Mint a new id. The existing record is unchanged."
 
 
+class AnswerFull(InvalidRequest):
+    """The record does not fit beside those before it, which fill the answer."""
+
+    http_status = 413
+    usual_advice = "Ask for it in another call."
+
+
 class MetadataConflict(InvalidRequest):
     """The metadata of the record was replaced by somebody else."""
 

@@ -4,7 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import islice
+from math import inf
 from operator import attrgetter
+from time import monotonic
 from uuid import UUID
 
 from storage.catalog.objects import Replica
@@ -56,15 +58,19 @@ def _span(near: Sequence[Row]) -> Span:
 
 
 def gather(
-    region: OpenRegion, rows: Sequence[Row], stored: Mapping[UUID, Sequence[Replica]]
+    region: OpenRegion,
+    rows: Sequence[Row],
+    stored: Mapping[UUID, Sequence[Replica]],
+    until: float = inf,
 ) -> dict[bytes, bytes]:
     """Return sealed bodies by the unique part of their ids, as one replica returns them.
 
     One that cannot be read this way is not returned. ``stored``: the replicas of each object.
+    ``until`` (monotonic): nothing is asked for later.
     """
     found: dict[bytes, bytes] = {}
     waiting = spans(rows)
-    while some := list(islice(waiting, _AT_ONCE)):
+    while monotonic() < until and (some := list(islice(waiting, _AT_ONCE))):
         asked = [(span, _ask(region, span, stored.get(span.object_id, ()))) for span in some]
         for span, answer in asked:
             data = _wait(region, answer)

@@ -5,7 +5,8 @@ All are decided at one moment, after the call began. What cannot be read togethe
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
+from time import monotonic
 from typing import Final
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from sqlalchemy import Connection
 
 from storage.catalog import objects, records
 from storage.catalog.objects import Replica
-from storage.errors import DomicileError, InvalidRequest
+from storage.errors import AnswerFull, DomicileError, Unavailable
 from storage.meters import Timed
 from storage.model import Actor, DataClass, Purpose, Record, RecordId, ReplicaState
 from storage.objects.keyring import KeyRing
@@ -23,7 +24,8 @@ from storage.packs.reader import Permitted, Reader, decrypt, info, metadata_of, 
 from storage.region import OpenRegion
 
 MOST_IDS: Final = 1000
-MOST_BYTES: Final = 64 * 1024 * 1024  # of bodies in one answer
+_MIB: Final = 64
+MOST_BYTES: Final = _MIB * 1024 * 1024  # of bodies in one answer
 
 Answer = Record | DomicileError
 
@@ -54,23 +56,38 @@ class Many:
             return self._read(ids)
 
     def _read(self, ids: Sequence[RecordId]) -> list[Answer]:
+        until = monotonic() + self.region.limits.wait
         looked = self.region.catalog.look(lambda connection: self._look(connection, ids))
         fit = dict(_that_fit(looked.permitted))
-        sealed = gather(self.region, [one.row for one in fit.values()], looked.stored)
+        small = [one.row for one in fit.values() if one.row.size <= self.region.limits.body]
+        sealed = gather(self.region, small, looked.stored, until)
         found: dict[RecordId, Answer] = dict(looked.refused)
+        ends: dict[RecordId, datetime] = {}
         for record_id in dict.fromkeys(ids):
-            if record_id in fit:
-                found[record_id] = self._open(fit[record_id], looked.stored, sealed)
-            elif record_id in looked.permitted:
-                found[record_id] = _too_much()
+            one = fit.get(record_id)
+            opened = None if one is None else self._open(one, looked.stored, sealed)
+            if one is not None and opened is not None:
+                found[record_id], ends[record_id] = opened, one.permit.until
+            elif record_id in looked.permitted and one is None:
+                found[record_id] = AnswerFull(f"The records before it have {_MIB} MiB.")
             elif record_id not in looked.refused:
-                found[record_id] = self._alone(record_id)
+                found[record_id] = self._alone(record_id, until)
+        for record_id, end in ends.items():  # others may have taken long meanwhile
+            if self.region.clock.now() >= end:
+                found[record_id] = self._alone(record_id, until)
         return [found[record_id] for record_id in ids]
 
     def _look(self, connection: Connection, ids: Sequence[RecordId]) -> _Looked:
         names = {(self.tenant, i) for i in ids}
         rows = records.find_all(connection, names)
-        decide = decider(self.region, connection, self.tenant, self.actor, self.purpose)
+        decide = decider(
+            self.region,
+            connection,
+            self.tenant,
+            self.actor,
+            self.purpose,
+            now=self.region.clock.now(),
+        )
         permitted, refused = dict[RecordId, Permitted](), dict[RecordId, DomicileError]()
         for record_id in dict.fromkeys(ids):
             one = rows.get((self.tenant, record_id.unique))
@@ -89,19 +106,23 @@ class Many:
         one: Permitted,
         stored: Mapping[UUID, Sequence[Replica]],
         gathered: Mapping[bytes, bytes],
-    ) -> Answer:
+    ) -> Record | None:
+        """Return a record that was gathered. None: read it alone, maybe from another replica."""
         row, sealed = one.row, gathered.get(one.row.id.unique)
+        if sealed is None:
+            return None
         try:
             opened = open_with(self.keys, one, stored.get(row.object_id, ()))
-            if opened is not None and sealed is not None:
-                body, metadata = decrypt(opened, sealed, 0, row.size), metadata_of(opened)
-                if self.region.clock.now() < opened.until:
-                    return Record(info(row, one.term), body, metadata)
-        except DomicileError:  # another replica may be readable
-            pass
-        return self._alone(row.id)
+            if opened is None:
+                return None
+            body = decrypt(opened, sealed, 0, row.size)
+            return Record(info(row, one.term), body, metadata_of(opened))
+        except DomicileError:
+            return None
 
-    def _alone(self, record_id: RecordId) -> Answer:
+    def _alone(self, record_id: RecordId, until: float) -> Answer:
+        if monotonic() >= until:
+            return Unavailable("The others took too long.", advice="Ask for it in another call.")
         try:
             return self.alone.get(self.tenant, record_id)
         except DomicileError as error:
@@ -120,10 +141,3 @@ def _that_fit(permitted: Mapping[RecordId, Permitted]) -> Iterator[tuple[RecordI
         if total > MOST_BYTES and total > one.row.size:
             return
         yield record_id, one
-
-
-def _too_much() -> InvalidRequest:
-    return InvalidRequest(
-        f"The records before it have {MOST_BYTES // 1024**2} MiB: it is not in this answer.",
-        advice="Ask for it in another call.",
-    )

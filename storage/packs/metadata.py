@@ -7,12 +7,12 @@ from collections.abc import Mapping
 
 from sqlalchemy import Connection
 
-from storage.catalog import days
+from storage.catalog import days, holds
 from storage.catalog import metadata as stored
 from storage.catalog.engine import share_tenants
 from storage.catalog.records import Row
-from storage.crypto.record import seal_metadata_again
-from storage.errors import Erased, Expired, Held, InvalidRequest, MetadataConflict
+from storage.crypto.record import metadata_text, seal_metadata_again
+from storage.errors import Erased, Expired, InvalidRequest, MetadataConflict, Refused
 from storage.model import DataClass, RecordId
 from storage.packs.openings import absent
 from storage.packs.reader import Opened, Reader, metadata_of, too_long
@@ -31,14 +31,14 @@ def replace_metadata(
     """Replace the metadata that has that version. Return the version of the new one.
 
     ``reader``: of who may open the record. The same again gives the same. Raises MetadataConflict,
-    Held, InvalidRequest for an event, and what ``Reader.get`` raises.
+    Refused under a hold, InvalidRequest for an event, and what ``Reader.get`` raises.
     """
     if record_id.data_class is DataClass.EVENT:
         raise InvalidRequest(
             "The metadata of an event is what was logged.", advice="Log another event."
         )
     opened = reader.opened(tenant, record_id)
-    if opened.row.metadata_version == version + 1 and metadata_of(opened) == metadata:
+    if opened.row.metadata_version == version + 1 and _same(metadata_of(opened), metadata):
         return version + 1
     _check(opened.row, version)
     sealed = seal_metadata_again(opened.key, metadata, opened.aad, version + 1, region.entropy)
@@ -51,6 +51,7 @@ def _write(
 ) -> None:
     """Decide again, of the row as it is now, and write."""
     tenant, record_id = opened.row.tenant, opened.row.id
+    holds.share(connection)
     share_tenants(connection, [tenant])
     if record_id.day is not None and not days.is_open(connection, record_id.day):
         raise Expired
@@ -61,13 +62,21 @@ def _write(
     if known.fenced:
         raise Erased
     if held:
-        raise Held("A legal hold keeps the record as it is, with its metadata.")
+        raise Refused(  # whose records a hold covers is not told
+            "The metadata of the record cannot be replaced now.",
+            advice="Ask whoever operates Domicile.",
+        )
     if known.row.sealed_metadata == sealed:  # the answer of a commit was lost
         return
     if region.clock.now() >= opened.until:
         raise too_long()
     _check(known.row, version)
     stored.replace(connection, tenant, record_id, sealed, version + 1)
+
+
+def _same(found: Mapping[str, object], given: Mapping[str, object]) -> bool:
+    """Compare as JSON: in Python, 1 is True."""
+    return metadata_text(found) == metadata_text(given)
 
 
 def _check(row: Row, version: int) -> None:

@@ -1,6 +1,7 @@
 """What a tenant's own service, a machine, or a copy for a processor may open."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Protocol
 
 from sqlalchemy import Connection
@@ -108,16 +109,17 @@ def decider(
     actor: Actor,
     purpose: Purpose,
     *,
+    now: datetime,
     flags: bool = False,
 ) -> Decide:
-    """Return what decides of many records of a tenant whether an actor may open them now.
+    """Return what decides of many records of a tenant whether an actor may open them ``now``.
 
     The actor has no grant. ``flags``: of their flags rather than their content.
     """
     terms = None if purpose is Purpose.SERVE else tenants.find(connection, tenant)
     known = authority(region, connection, actor, terms)
     of_person = region.session.of_person(connection)
-    may, now = may_open_flags if flags else may_open, region.clock.now()
+    may = may_open_flags if flags else may_open
 
     def decide(row: Row, own: Mapping[DataClass, int], *, fenced: bool = False) -> Permitted:
         term = term_of_row(region, row, own)

@@ -80,7 +80,9 @@ def _answer_again(region: OpenRegion, keys: KeyRing, record: SealedRecord, row: 
     except DomicileError as error:
         record.fail(error)
         return
-    if same:
+    if (record.readable_until is None) != (row.readable_until is None):
+        record.fail(IdConflict("One write says when reading ends, and the other does not."))
+    elif same:
         own = record.terms.spec.retention
         term = term_now(region.topology, own, row.id, row.origin_date, row.readable_until)
         record.answer.set_result(PutResult(row.id, stored=True, deadline=term.deadline))

@@ -37,6 +37,7 @@ from storage.policy import (
     check_origin,
     check_until,
     days_until,
+    retain,
     retain_for,
 )
 from storage.region import OpenRegion
@@ -72,7 +73,7 @@ class Writer:
         region, spec = self._region, terms.spec
         now = region.clock.now()
         if until is not None and keep_days is None:
-            keep_days = days_until(region.topology, until, now, origin)
+            keep_days = self._days_until(terms, data_class, until, now, origin)
         plan = self._plans.known(terms, data_class, now)
         if plan is not None and keep_days is None and origin is None:
             term = plan.term
@@ -89,6 +90,23 @@ class Writer:
             secret=self._secret,
         )
         return minted if origin is None else minted.for_older()
+
+    def _days_until(
+        self,
+        terms: TenantTerms,
+        data_class: DataClass,
+        until: datetime,
+        now: datetime,
+        origin: date | None,
+    ) -> int | None:
+        """Return for how many days a record is kept that is readable until a moment.
+
+        None: what its tenant says; then nothing is stored.
+        """
+        topology = self._region.topology
+        if not retain(topology, terms.spec, data_class, now, origin).stored:
+            return None
+        return days_until(topology, until, now, origin)
 
     def put(
         self,
@@ -203,13 +221,13 @@ class Writer:
         check_origin(record_id, origin)
         check_kept(region.topology, record_id, new.keep_days, origin)
         now = region.clock.now()
-        check_until(region.topology, record_id, new.readable_until, now)
         kept = self._plans.find(terms, new.data_class, now)
         placement = kept.plan.placement.demand()
         term = kept.plan.accept(record_id, now, 2 * region.clock.error, origin=origin)
         if not term.stored:
             answer.set_result(PutResult(record_id, stored=False, deadline=None))
             return None
+        check_until(region.topology, record_id, new.readable_until, now)
         own_pack = own_pack or term.expiry_day is None
         lane = kept.lanes.get((term.expiry_day, own_pack))
         if lane is None:

@@ -134,7 +134,9 @@ class Screener:
             sizes = accumulate(row.length for row in rows)
             fit = sum(size <= region.limits.pack for size in sizes)
             rows = rows[: max(1, fit)]
-            decide = decider(region, connection, wanted.tenant, wanted.actor, _PURPOSE, flags=True)
+            decide = decider(
+                region, connection, wanted.tenant, wanted.actor, _PURPOSE, now=now, flags=True
+            )
             permitted = [decide(row, own) for row in rows]
             stored = objects.replicas_of(
                 connection, {row.object_id for row in rows}, [ReplicaState.STORED]

@@ -39,24 +39,29 @@ class Usable:
 
 
 def may_use(
-    topology: Topology, record: Usable, purpose: Purpose, at: date
+    topology: Topology,
+    record: Usable,
+    purpose: Purpose,
+    at: date,
+    moment: datetime | None = None,
 ) -> tuple[UseReason, ...]:
     """Return every reason against using a record for a purpose on a UTC day, or ALLOWED alone.
+
+    ``moment``: that of the day; None: its beginning.
 
     By the topology as it is, but for its epochs: training needs the rules of two days.
     """
     found = [
-        *_of_record(record, purpose, at),
+        *_of_record(record, purpose, at, moment or datetime.combine(at, time.min, UTC)),
         *_of_class(topology, record, purpose),
         *_of_purpose(topology, record, purpose, at),
     ]
     return tuple(dict.fromkeys(found)) or (AccessReason.ALLOWED,)
 
 
-def _of_record(record: Usable, purpose: Purpose, at: date) -> list[UseReason]:
-    midnight = datetime.combine(at, time.min, UTC)
+def _of_record(record: Usable, purpose: Purpose, at: date, moment: datetime) -> list[UseReason]:
     until = record.readable_until
-    over = until is not None and midnight >= utc(until)
+    over = until is not None and moment >= utc(until)
     kept = purpose is Purpose.LEGAL  # a hold keeps what is erased and what has expired
     against: dict[UseReason, bool] = {
         TrainingReason.ORIGIN_AHEAD: at < record.origin,

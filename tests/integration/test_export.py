@@ -23,8 +23,10 @@ from storage import (
     PurposeRefused,
     Reason,
     Scope,
+    Unavailable,
 )
 from storage.testing import INVESTIGATOR, SERVICE, Domicile
+from storage.testing.faults import Call
 
 PROMPT, COMPLETION = DataClass.PROMPT, DataClass.COMPLETION
 LINES = [b'{"n": %d}\n' % n * 40_000 for n in range(3)]
@@ -129,6 +131,28 @@ def test_what_is_past_its_end_is_not_exported(domicile: Domicile, tenant: BoundT
 
     assert lines_of(found) == []
     assert len(found) == 3
+
+
+def wrong_bytes(call: Call) -> bytes:
+    """Return as many zeros."""
+    data = call.proceed()
+    assert isinstance(data, bytes)
+    return bytes(len(data))
+
+
+def test_what_is_lost_has_a_line_with_its_error(domicile: Domicile, tenant: BoundTenant) -> None:
+    """It keeps nobody from the rest; what may be back later does."""
+    for backend in domicile.backends.values():
+        for kind in ("pack/", "file/"):
+            backend.inject(wrong_bytes, "get", prefix=kind)
+    found = unzipped(tenant.export("ann", purpose=Purpose.SERVE))
+
+    lines = [*lines_of(found), *(json.loads(found[n]) for n in found if n.endswith(".json"))]
+    assert [line["error"] for line in lines] == ["Corrupt"] * 3
+    assert not any("text" in line or "base64" in line for line in lines)
+    domicile.take_down("eu-a", "eu-b")
+    with pytest.raises(Unavailable):
+        list(tenant.export("ann", purpose=Purpose.SERVE))
 
 
 @pytest.mark.parametrize("name", ["", None, 7, "x" * 5000])

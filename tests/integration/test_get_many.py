@@ -3,35 +3,36 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import timedelta
-from itertools import repeat
+from functools import partial
+from itertools import chain, repeat
 
 import pytest
 
 from storage import (
+    AnswerFull,
     AsyncBoundTenant,
     AsyncStore,
+    BackendError,
+    BackendUnavailable,
     BoundTenant,
     DataClass,
     Erased,
     Expired,
     GetFailure,
-    GrantSpec,
     InvalidRequest,
-    LineKind,
     MalformedId,
     NewRecord,
     NotFound,
     Purpose,
-    PurposeRefused,
     PutResult,
     Record,
     RecordId,
-    Scope,
+    Unavailable,
 )
 from storage.testing import INVESTIGATOR, Domicile
 from tests.support.async_helpers import run_async
 
-PROMPT = DataClass.PROMPT
+PROMPT, EU = DataClass.PROMPT, ("eu-a", "eu-b")
 Id = RecordId | str
 Ask = Callable[[Domicile, Iterable[Id], Purpose], list[Record | GetFailure]]
 
@@ -84,8 +85,6 @@ def test_what_fails_is_told_in_its_place(domicile: Domicile, ask: Ask) -> None:
     kinds = [type(one.error if isinstance(one, GetFailure) else one) for one in found]
     assert kinds == [Record, Erased, MalformedId, NotFound, Record]
     assert [one.id for one in found] == asked
-    refused = ask(domicile, ids[:1], Purpose.ABUSE_INVESTIGATION)
-    assert [type(one.error) for one in refused if isinstance(one, GetFailure)] == [PurposeRefused]
 
 
 def test_all_are_decided_after_the_call_began(domicile: Domicile) -> None:
@@ -163,6 +162,7 @@ def test_more_than_fits_is_told(domicile: Domicile) -> None:
     found = tenant.get_many(ids, purpose=Purpose.SERVE)
 
     assert [type(one) for one in found] == [Record] * 4 + [GetFailure]
+    assert isinstance(found[-1].error, AnswerFull)  # type: ignore[union-attr]
     (last,) = tenant.get_many(
         [one.id for one in found if isinstance(one, GetFailure)], purpose=Purpose.SERVE
     )
@@ -202,16 +202,49 @@ def test_a_replica_that_fails_is_passed_over(domicile: Domicile) -> None:
         domicile.bring_back(name)
 
 
-def test_a_person_reads_each_on_record(domicile: Domicile) -> None:
-    """Each has its line in the log, as with ``get``."""
+@both
+def test_what_is_noted_is_read_one_by_one(domicile: Domicile, ask: Ask) -> None:
+    """By people, and for every other purpose."""
+    ids = stored(domicile.tenant(), 1)
+    for purpose in set(Purpose) - {Purpose.SERVE}:
+        with pytest.raises(InvalidRequest, match="Get each"):
+            ask(domicile, ids, purpose)
+    person = domicile.tenant().bind(INVESTIGATOR)
+    with pytest.raises(InvalidRequest, match="Get each"):
+        person.get_many(ids, purpose=Purpose.SERVE)
+
+
+def test_what_ends_while_others_are_read_is_not_given(domicile: Domicile) -> None:
+    """Its permit is looked at again when all are there."""
     tenant = domicile.tenant()
-    ids = [tenant.put(PROMPT, b"%d" % n, subject="u").id for n in range(3)]
-    why = Purpose.ABUSE_INVESTIGATION
-    spec = GrantSpec("acme-eu", why, INVESTIGATOR.id, Scope.subject("u"), "x", 2, 1, "t-1")
-    bound = tenant.bind(INVESTIGATOR, grant=domicile.grant(spec).id)
+    until = domicile.clock.now() + timedelta(hours=1)
+    short = tenant.put(PROMPT, b"short", readable_until=until).id
+    (other,) = stored(tenant, 1)
+    tenant.get(short, purpose=Purpose.SERVE)
+    its = {key for name in EU for called, key in domicile.backends[name].calls if called == "get"}
+    others = list[str]()
 
-    found = bound.get_many(ids, purpose=why)
+    def fail_at_first(key: str) -> BackendError | None:
+        if key not in its:
+            others.append(key)
+            if len(others) == 1:
+                return BackendUnavailable("eu-a")
+            domicile.clock.advance(timedelta(hours=1))
+        return None
 
-    assert [type(one) for one in found] == [Record, Record, GetFailure]
-    lines = domicile.store.admin.log.lines("eu-central-1", kind=LineKind.OPENING)
-    assert len(lines) == 2
+    for name in EU:
+        domicile.backends[name].fail_before["get"] = fail_at_first
+
+    found = tenant.get_many([short, other], purpose=Purpose.SERVE)
+    assert [type(one) for one in found] == [GetFailure, Record]
+
+
+def test_a_call_has_an_end(domicile: Domicile, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What could not be read in its time is told, and the call returns."""
+    tenant = domicile.tenant()
+    ids = stored(tenant, 2)
+    times = chain([0.0], repeat(30.0))  # seconds: the beginning, and the end
+    monkeypatch.setattr("storage.packs.many.monotonic", partial(next, times))
+
+    found = tenant.get_many(ids, purpose=Purpose.SERVE)
+    assert [type(one.error) for one in found if isinstance(one, GetFailure)] == [Unavailable] * 2

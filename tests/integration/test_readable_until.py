@@ -6,12 +6,14 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import text
 
 from storage import (
     AsyncStore,
     BoundTenant,
     DataClass,
     Expired,
+    IdConflict,
     InvalidRequest,
     NaiveDatetime,
     NewRecord,
@@ -141,6 +143,50 @@ def test_a_retry_gives_the_same(domicile: Domicile, tenant: BoundTenant) -> None
     assert tenant.head(key).readable_until == until
 
 
+def test_a_retry_without_an_end_is_another_write(domicile: Domicile, tenant: BoundTenant) -> None:
+    """Nobody is told that reading ends, and it does not."""
+    until = domicile.clock.now() + timedelta(hours=3)
+    key = tenant.new_id(PROMPT, key="k")
+    tenant.put(PROMPT, b"x", id=key)
+    with pytest.raises(IdConflict):
+        tenant.put(PROMPT, b"x", id=key, readable_until=until)
+    ends = tenant.put(PROMPT, b"x", readable_until=until).id
+    with pytest.raises(IdConflict):
+        tenant.put(PROMPT, b"x", id=ends)
+
+
+def test_under_zero_retention_nothing_is_stored(domicile: Domicile, tenant: BoundTenant) -> None:
+    """As without an end."""
+    until = domicile.clock.now() + timedelta(hours=3)
+    spec = domicile.store.admin.tenants.get("acme-eu")
+    domicile.store.admin.tenants.ensure(replace(spec, retention={PROMPT: 0, FILE: 0}))
+    fresh = domicile.store.tenant("acme-eu")
+
+    assert not fresh.put(PROMPT, b"x", readable_until=until).stored
+    assert not fresh.put_file([b"x"], readable_until=until).stored
+
+
+def test_an_explanation_of_today_knows_the_moment(
+    domicile: Domicile, tenant: BoundTenant, ends: RecordId
+) -> None:
+    """What it allows, ``get`` allows."""
+    assert tenant.explain_purpose(ends, purpose=SERVE).allowed
+    domicile.clock.advance(timedelta(hours=2))
+    found = tenant.explain_purpose(ends, purpose=SERVE)
+    assert (found.allowed, found.reasons) == (False, ("expired",))
+
+
+def test_older_code_takes_it_for_erased(domicile: Domicile, tenant: BoundTenant) -> None:
+    """It asks a function of its own, and its clock is that of the catalog."""
+    until = domicile.clock.now() + timedelta(hours=1)  # long ago, by the catalog's clock
+    ended = tenant.put(PROMPT, b"x", readable_until=until).id
+    kept = tenant.put(PROMPT, b"x").id
+    query = text("SELECT fenced FROM readable_record('acme-eu', :uid, :day)")
+    with domicile.homes.served("eu-central-1").region.catalog.begin() as connection:
+        fenced = [connection.scalar(query, {"uid": i.unique, "day": i.day}) for i in (ended, kept)]
+    assert fenced == [True, False]
+
+
 def test_a_retention_that_is_shorter_ends_it_earlier(
     domicile: Domicile, tenant: BoundTenant
 ) -> None:
@@ -162,6 +208,7 @@ def test_what_cannot_be_is_refused(domicile: Domicile, tenant: BoundTenant) -> N
     kept = tenant.new_id(FILE)
     short = tenant.new_id(PROMPT, keep_days=2)
     refused: dict[str, Callable[[], object]] = {
+        "never": lambda: tenant.put(PROMPT, b"x", readable_until=datetime.max.replace(tzinfo=UTC)),
         "over": lambda: tenant.put(PROMPT, b"x", readable_until=now),
         "a moment": lambda: tenant.put(PROMPT, b"x", readable_until=later.date()),  # type: ignore[arg-type]
         "too long": lambda: tenant.put(PROMPT, b"x", readable_until=now + timedelta(days=30)),

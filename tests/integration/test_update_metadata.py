@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
 from storage import (
     ActorKind,
@@ -16,7 +17,6 @@ from storage import (
     DataClass,
     Erased,
     Expired,
-    Held,
     IdConflict,
     InvalidRequest,
     MetadataConflict,
@@ -26,8 +26,10 @@ from storage import (
     PurposeRefused,
     Reason,
     RecordId,
+    Refused,
     Scope,
 )
+from storage.catalog import metadata as stored_metadata
 from storage.testing import SERVICE, Domicile
 from tests.support.holds import place_hold, release_holds
 
@@ -75,6 +77,13 @@ def test_the_same_call_again_changes_nothing(tenant: BoundTenant, known: RecordI
     assert tenant.update_metadata(known, {"a": 1}, version=0) == 1
     assert tenant.update_metadata(known, {"a": 1}, version=0) == 1
     assert tenant.head(known).metadata_version == 1
+
+
+def test_what_python_takes_for_the_same_is_not(tenant: BoundTenant, known: RecordId) -> None:
+    """True is another value than 1."""
+    tenant.update_metadata(known, {"rated": True}, version=0)
+    with pytest.raises(MetadataConflict):
+        tenant.update_metadata(known, {"rated": 1}, version=0)
 
 
 def test_of_many_at_once_each_version_is_one_call(tenant: BoundTenant, known: RecordId) -> None:
@@ -150,10 +159,37 @@ def test_a_hold_keeps_metadata_as_it_is(
 ) -> None:
     """It may be what the case is about."""
     placed = place_hold(domicile)
-    with pytest.raises(Held):
+    with pytest.raises(Refused) as caught:
         tenant.update_metadata(known, {}, version=0)
+    assert "hold" not in str(caught.value)  # its owner is not told
     release_holds(domicile, placed)
     assert tenant.update_metadata(known, {}, version=0) == 1
+
+
+def test_a_hold_that_is_placed_meanwhile_waits(
+    domicile: Domicile, tenant: BoundTenant, known: RecordId, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it keeps is then what it finds: no update falls behind it."""
+    placing, placed = list[threading.Thread](), threading.Event()
+    replace_ = stored_metadata.replace
+
+    def place_first(*given: object) -> None:
+        def place() -> None:
+            place_hold(domicile)
+            placed.set()
+
+        placing.append(threading.Thread(target=place))
+        placing[0].start()
+        assert not placed.wait(0.3)
+        replace_(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(stored_metadata, "replace", place_first)
+    assert tenant.update_metadata(known, {"before": True}, version=0) == 1
+    placing[0].join(30)
+    assert placed.is_set()
+    monkeypatch.undo()
+    with pytest.raises(Refused):
+        tenant.update_metadata(known, {}, version=1)
 
 
 def test_an_event_stays_as_it_was_logged(tenant: BoundTenant) -> None:
@@ -196,11 +232,29 @@ def test_an_older_version_does_not_pass_for_a_newer_one(
     with catalog.begin() as connection:
         old = connection.scalar(text(f"SELECT sealed_metadata FROM {table}"))  # noqa: S608
     tenant.update_metadata(known, {"a": 2}, version=1)
+    for change in (
+        "sealed_metadata = :old",
+        "sealed_metadata = :old, metadata_version = 1",
+        "sealed_metadata = NULL, metadata_version = 3",
+        "metadata_version = 0",
+    ):
+        with pytest.raises(IntegrityError), catalog.begin() as connection:
+            connection.execute(text(f"UPDATE {table} SET {change}"), {"old": old})  # noqa: S608
     with catalog.begin() as connection:
-        connection.execute(text(f"UPDATE {table} SET sealed_metadata = :old"), {"old": old})  # noqa: S608
+        query = f"UPDATE {table} SET sealed_metadata = :old, metadata_version = 3"  # noqa: S608
+        connection.execute(text(query), {"old": old})
 
     with pytest.raises(Corrupt):
         tenant.get(known, purpose=SERVE)
+
+
+def test_no_login_changes_an_event(domicile: Domicile, tenant: BoundTenant) -> None:
+    """Not by raw SQL either: its metadata is all that it has."""
+    tenant.put(DataClass.EVENT, b"", metadata={"a": 1})
+    catalog = domicile.homes.served("eu-central-1").region.catalog
+    query = "UPDATE record SET sealed_metadata = '', metadata_version = 1"
+    with pytest.raises(IntegrityError), catalog.begin() as connection:
+        connection.execute(text(query))
 
 
 def test_asyncio_replaces_it_too(domicile_async_store: AsyncStore, tenant: BoundTenant) -> None:

@@ -280,7 +280,7 @@ def _reads(world: World) -> Some:
         "BoundTenant.export": [refuse("u", purpose=Purpose.SERVE)],
         "BoundTenant.flags": [refuse(world.record, purpose=purpose) for purpose in Purpose],
         "BoundTenant.get": read,
-        "BoundTenant.get_many": [Given([world.record], purpose=purpose) for purpose in Purpose],
+        "BoundTenant.get_many": [refuse([world.record], purpose=Purpose.SERVE)],
         "BoundTenant.hand_over": [refuse(world.record, "klarblick")],
         "BoundTenant.open": read,
         "BoundTenant.screen": [refuse(classifier)],
