@@ -7,6 +7,7 @@
     │   ├── LineageConflict      a record that it derives from is missing, or of another subject
     │   └── IdConflict           the id belongs to other content
     ├── Refused                  the policy forbids it; ``reasons`` has the reason codes
+    │   ├── ApiKeyInvalid
     │   ├── UnknownTenant  WrongRegion  ConsumerTenant  TenantConflict  TenantNotEmpty
     │   ├── AgreementMissing  ResidencyUnsatisfied  PlacementUnsatisfied
     │   ├── OriginRefused        data from before Domicile that is past its end by its origin date
@@ -112,6 +113,7 @@ from storage.errors.failures import (
 from storage.errors.requests import (
     AgreementMissing,
     AgreementRefused,
+    ApiKeyInvalid,
     BodyTooLarge,
     ConsentRefused,
     ConsumerTenant,
@@ -164,6 +166,7 @@ __all__ = [
     "AcknowledgementInvalid",
     "AgreementMissing",
     "AgreementRefused",
+    "ApiKeyInvalid",
     "BackendClosed",
     "BackendError",
     "BackendForbidden",
