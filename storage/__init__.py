@@ -195,7 +195,7 @@ from storage.model import (
     Use,
     Verdict,
 )
-from storage.settings import RegionSettings, Settings
+from storage.settings import RegionSettings, ServiceSettings, Settings
 
 __all__ = [
     "Abandoned",
@@ -358,6 +358,7 @@ __all__ = [
     "ScopeKind",
     "ScreenFailure",
     "Screened",
+    "ServiceSettings",
     "Settings",
     "SettingsError",
     "StaffPermit",

@@ -40,6 +40,7 @@ from storage.cli.commands import (
     region,
     roster,
     scrub,
+    serve,
     status,
     subprocessor,
     tenant,
@@ -163,6 +164,7 @@ _log.command("key")(log.key)
 _log.command("verify")(log_verify.verify)
 
 app.command(rich_help_panel=_OPERATION)(worker.worker)
+app.command(rich_help_panel=_OPERATION)(serve.serve)
 app.command(rich_help_panel=_OPERATION)(scrub.scrub)
 app.command(rich_help_panel=_OPERATION)(status.status)
 app.command(rich_help_panel=_OPERATION)(recover.recover)
