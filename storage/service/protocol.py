@@ -40,10 +40,6 @@ class _Guarded(H11Protocol):
         self._moved += _LEAST  # it has taken what was written
         super().resume_writing()
 
-    def on_response_complete(self) -> None:
-        self._moved += _LEAST
-        super().on_response_complete()
-
     def send_400_response(self, msg: str) -> None:
         """Answer in the shape of the API what is no HTTP."""
         if self.conn.our_state not in {h11.IDLE, h11.SEND_RESPONSE}:

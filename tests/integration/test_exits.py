@@ -164,11 +164,14 @@ def test_a_renewed_contract_keeps_its_api_keys(domicile: Domicile) -> None:
     """The exit that it stops takes nothing along."""
     leaver(domicile)
     secret = domicile.store.admin.api_keys.create("acme-eu", KeyScope.READ).secret
-    settle(domicile)
+    choice = settle(domicile)
+    domicile.pass_time(days=5)
     renew(domicile)
 
-    work(domicile, days=9)
+    with home(domicile).catalog.begin() as connection:  # as a worker that saw it due just before
+        decided = exits.begin(connection, choice.id, domicile.clock.now())
 
+    assert decided is not ExitReason.ALLOWED
     assert domicile.store.admin.api_keys.identify(secret).tenant == "acme-eu"
 
 

@@ -12,13 +12,26 @@ from pathlib import Path
 import httpx2 as httpx
 import pytest
 from openai import OpenAI
+from pydantic import ValidationError
 
 from storage.cli.exit_codes import Exit
+from storage.settings import ServiceSettings
 from tests.support.catalogs.tls_server import Authority
 from tests.support.cli_harness import ROOT, CommandLine
 
 MIB = 1024 * 1024
+OWN = {"localhost", "127.0.0.1", "127.1.2.3", "::1"}
 SIZES = (16 * MIB, 256 * MIB)
+
+
+SERVE = [sys.executable, "-m", "storage.cli", "serve"]
+
+
+def settings(line: CommandLine, more: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of the command."""
+    given = {**line.environment, "DOMICILE_SERVICE__PORT": "0", **more}
+    own = {name: value for name, value in given.items() if value is not None}
+    return {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", **own}
 
 
 @contextmanager
@@ -26,14 +39,8 @@ def serving(
     line: CommandLine, more: Mapping[str, str] | None = None
 ) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """Run the command; yield the process and its port."""
-    given = {**line.environment, "DOMICILE_SERVICE__PORT": "0", **(more or {})}
-    environment = {name: value for name, value in given.items() if value is not None}
     with subprocess.Popen(
-        [sys.executable, "-m", "storage.cli", "serve"],
-        cwd=ROOT,
-        env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", **environment},
-        stderr=subprocess.PIPE,
-        text=True,
+        SERVE, cwd=ROOT, env=settings(line, more or {}), stderr=subprocess.PIPE, text=True
     ) as process:
         try:
             assert process.stderr is not None
@@ -69,14 +76,40 @@ def test_it_serves_and_ends_with_done(line: CommandLine) -> None:
     assert key not in log
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::", "example.org"])  # noqa: S104
-def test_without_tls_it_listens_on_this_machine_alone(line: CommandLine, host: str) -> None:
-    """It refuses to start."""
-    environment = {"DOMICILE_SERVICE__HOST": host}
-    result = line("serve", "--json", environment=environment)
+def test_without_the_extra_it_says_what_to_install(line: CommandLine) -> None:
+    """Every other command works without it."""
+    code = "import sys; sys.modules['fastapi'] = None; from storage.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "serve"],
+        cwd=ROOT,
+        env=settings(line, {}),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
 
-    assert result.exit_code == Exit.CONFIGURATION
-    assert "TLS_CERT" in result.stdout
+    assert done.returncode == Exit.CONFIGURATION
+    assert "domicile[service]" in done.stderr
+
+
+def test_without_tls_it_listens_on_this_machine_alone(line: CommandLine) -> None:
+    """It refuses to start, and says what is missing."""
+    environment = settings(line, {"DOMICILE_SERVICE__HOST": "0.0.0.0"})  # noqa: S104
+    done = subprocess.run(
+        SERVE, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert done.returncode == Exit.CONFIGURATION
+    assert "TLS_CERT" in done.stderr
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "::", "example.org", "127.0.0.1.example.org", ""])
+def test_hosts_that_may_be_elsewhere_need_tls(host: str) -> None:
+    """A name may lead anywhere, but for localhost."""
+    with pytest.raises(ValidationError, match="TLS_CERT"):
+        ServiceSettings(host=host)
+    assert {ServiceSettings(host=own).host for own in OWN} == OWN
 
 
 @pytest.mark.parametrize(

@@ -21,8 +21,8 @@ BUGS: tuple[Bug, ...] = (
     bug(
         "each use of a key is noted",
         "catalog/api_keys.py",
-        "row.last_used <= before:",
-        "True:",
+        "timedelta(minutes=1)",
+        "timedelta(0)",
         KEYS,
     ),
     bug(
@@ -107,13 +107,6 @@ BUGS: tuple[Bug, ...] = (
         "service/protocol.py",
         "        if slow and self._slow:",
         "        if False:",
-        CLIENTS,
-    ),
-    bug(
-        "a client that is used again is slow",
-        "service/protocol.py",
-        "        self._moved += _LEAST\n        super().on_response",
-        "        super().on_response",
         CLIENTS,
     ),
     bug(
