@@ -40,7 +40,7 @@ class ApiKeys:
         check_tenant_id(tenant)
         if not isinstance(scope, KeyScope):
             raise InvalidRequest(
-                "The scope of an API key must be a KeyScope.", advice="Pass KeyScope.READ or WRITE."
+                "Unknown scope of an API key.", advice=f"Choose one of: {', '.join(KeyScope)}."
             )
         served, _ = self._homes.find(tenant)
         region = served.region
