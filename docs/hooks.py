@@ -5,6 +5,7 @@ link to are checked in too, for those who read the repository: ``make reference`
 test compares.
 """
 
+import json
 import re
 import subprocess
 import sys
@@ -122,6 +123,7 @@ def store_page() -> str:
             *_all_of("storage.client.admin", ["Admin", "Tenants"]),
             *_all_of("storage.client.holds", ["Holds"]),
             *_all_of("storage.client.processors", ["Processors"]),
+            *_all_of("storage.client.api_keys", ["ApiKeys"]),
         ]
     )
 
@@ -140,6 +142,7 @@ def async_page() -> str:
             *_all_of("storage.client.aio.admin", ["AsyncAdmin", "AsyncTenants"]),
             *_all_of("storage.client.aio.holds", ["AsyncHolds"]),
             *_all_of("storage.client.aio.processors", ["AsyncProcessors"]),
+            *_all_of("storage.client.aio.api_keys", ["AsyncApiKeys"]),
         ]
     )
 
@@ -257,7 +260,8 @@ def settings_page() -> str:
     """Return the page of settings: a row for each environment variable."""
     rows: list[str] = []
     for name, field in Settings.model_fields.items():
-        part = next((a for a in get_args(field.annotation) if _is_model(a)), None)
+        kinds = (field.annotation, *get_args(field.annotation))
+        part = next((kind for kind in kinds if _is_model(kind)), None)
         if part is None:
             rows.append(_setting(name.upper(), field))
             continue
@@ -299,9 +303,12 @@ def _is_model(kind: object) -> TypeGuard[type[BaseModel]]:
 
 def _setting(name: str, field: FieldInfo) -> str:
     kind = next(iter(get_args(field.annotation)), field.annotation)
-    names = {"SecretStr": "secret", "Path": "path", "int": "number", "str": "text"}
+    names = {"SecretStr": "secret", "Path": "path", "str": "text"} | dict.fromkeys(
+        ("int", "float"), "number"
+    )
     shown = names[getattr(kind, "__name__", "")]
-    default = "required together" if field.is_required() else f"`{field.default}`"
+    given = json.dumps(field.default) if isinstance(field.default, dict) else field.default
+    default = "required together" if field.is_required() else f"`{given}`"
     if field.default_factory is not None:
         default = "`~/.domicile`; for root `/var/lib/domicile`"
     unset = "unset" if field.default is None else default

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -21,7 +22,7 @@ from pydantic_settings import SettingsError as UnreadableSetting
 
 from regions.errors import TopologyProblem
 from regions.load import load_topology
-from regions.model import Topology
+from regions.model import DataClass, Topology
 from storage import embedded
 from storage.backends.s3 import S3Credentials
 from storage.crypto.kms import KmsKey
@@ -118,6 +119,50 @@ class KeyServiceSettings(_Part):
         return self
 
 
+class ServiceSettings(_Part):
+    """The settings of ``domicile serve``."""
+
+    host: str = "127.0.0.1"
+    """Where it listens: an IP address or a name. Without TLS, a loopback address or localhost."""
+    port: int = Field(default=8000, ge=0, le=65535)
+    """Its port. 0: one that is free."""
+    tls_cert: Path | None = None
+    """The file of its certificate chain (PEM), for TLS."""
+    tls_key: Path | None = None
+    """The file of the key of that certificate (PEM)."""
+    purposes: dict[str, DataClass] = Field(
+        default={"fine-tune": DataClass.FINE_TUNING_FILE}, min_length=1
+    )
+    """JSON: which purposes a file may have, and its class, which is ``fine_tuning_file``."""
+    file_bytes: int = Field(default=1024**3, ge=1)
+    """The most bytes that an uploaded file may have."""
+    client_seconds: float = Field(default=30.0, ge=0.1, le=3600)
+    """How long it waits for a client that sends or takes less than 16 KiB."""
+
+    @model_validator(mode="after")
+    def _safe(self) -> Self:
+        """Refuse to listen without TLS elsewhere than on this machine, and other classes."""
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("TLS_CERT and TLS_KEY belong together: one of them is missing")
+        if self.tls_cert is None and not _is_loopback(self.host):
+            raise ValueError(
+                "TLS_CERT and TLS_KEY are missing: without TLS it listens on a loopback address, "
+                "and HOST is none"
+            )
+        if set(self.purposes.values()) - {DataClass.FINE_TUNING_FILE}:
+            raise ValueError("PURPOSES: files are stored as fine_tuning_file, as no other class")
+        return self
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 class Settings(BaseSettings):
     """The settings of a process.
 
@@ -144,6 +189,8 @@ class Settings(BaseSettings):
     """The regions that this process serves. None: it runs embedded."""
     keyservice: KeyServiceSettings | None = None
     """The settings of the key service, if this process is one."""
+    service: ServiceSettings = ServiceSettings()
+    """The settings of the HTTP service, if this process is one."""
     backends: Annotated[dict[str, S3Credentials], BeforeValidator(_dashed)] = {}
     """The credentials of S3 backends."""
     connections: int = Field(default=10, ge=2, le=100)
@@ -215,6 +262,8 @@ def _part_of(group: Sequence[str]) -> type[BaseModel]:
         return KmsKey
     if group[:1] == ["keyservice"]:
         return KeyServiceSettings
+    if group[:1] == ["service"]:
+        return ServiceSettings
     return S3Credentials if group[:1] == ["backends"] else RegionSettings
 
 

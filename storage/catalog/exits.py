@@ -21,7 +21,7 @@ from sqlalchemy import (
     select,
 )
 
-from storage.catalog import agreements
+from storage.catalog import agreements, api_keys
 from storage.catalog import tables as t
 from storage.catalog.counting import count_up_to
 from storage.catalog.tables import Moment
@@ -71,10 +71,14 @@ def confirm(connection: Connection, choice: UUID, now: datetime) -> None:
 def begin(connection: Connection, choice: UUID, now: datetime) -> ExitReason:
     """Note that a choice is being carried out, unless something stands against it. Return what.
 
-    The caller owns the lock of the tenant, and requests the erasure in this transaction.
+    Then the API keys of the tenant are gone. The caller owns the lock of the tenant, and requests
+    the erasure in this transaction.
     """
     given = literal(choice, Uuid), literal(now, Moment)
-    return ExitReason(connection.scalar(select(func.begin_exit(*given))) or ExitReason.ALLOWED)
+    reason = ExitReason(connection.scalar(select(func.begin_exit(*given))) or ExitReason.ALLOWED)
+    if reason is ExitReason.ALLOWED:
+        api_keys.forget(connection, select(c.tenant).where(c.id == choice))
+    return reason
 
 
 def of_erasure(connection: Connection, erasure: UUID) -> UUID | None:

@@ -9,6 +9,7 @@ from regions.version import VERSION
 from storage.cli import exit_codes
 from storage.cli.commands import (
     access,
+    apikey,
     backend,
     backend_loss,
     consent,
@@ -40,6 +41,7 @@ from storage.cli.commands import (
     region,
     roster,
     scrub,
+    serve,
     status,
     subprocessor,
     tenant,
@@ -164,6 +166,7 @@ _log.command("key")(log.key)
 _log.command("verify")(log_verify.verify)
 
 app.command(rich_help_panel=_OPERATION)(worker.worker)
+app.command(rich_help_panel=_OPERATION)(serve.serve)
 app.command(rich_help_panel=_OPERATION)(scrub.scrub)
 app.command(rich_help_panel=_OPERATION)(status.status)
 app.command(rich_help_panel=_OPERATION)(recover.recover)
@@ -184,6 +187,12 @@ _exit.command("choose")(tenant_exit.choose)
 _exit.command("notice")(tenant_exit.notice)
 _exit.command("confirm")(tenant_exit.confirm)
 _exit.command("list")(tenant_exit.list_exits)
+_api_key = _group(
+    "apikey", "Manage the keys with which customers call the HTTP service.", _OPERATION
+)
+_api_key.command("create")(apikey.create)
+_api_key.command("list")(apikey.list_keys)
+_api_key.command("revoke")(apikey.revoke)
 _processor = _group("processor", "Track the copies at processors.", _OPERATION)
 _processor.command("list")(processor.list_processors)
 _processor.command("copies")(processor.list_copies)

@@ -11,6 +11,7 @@ from storage.catalog.cells import chosen
 from storage.catalog.engine import own_tenant
 from storage.client.access import Access
 from storage.client.agreements import Agreements
+from storage.client.api_keys import ApiKeys
 from storage.client.cells import Cells, place_of
 from storage.client.exits import Exits
 from storage.client.grants import Grants
@@ -40,6 +41,7 @@ class Admin:
         self.exits = Exits(homes)
         self.log = Log(homes)
         self.access = Access(homes)
+        self.api_keys = ApiKeys(homes)
 
 
 class Tenants:

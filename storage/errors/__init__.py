@@ -7,6 +7,7 @@
     │   ├── LineageConflict      a record that it derives from is missing, or of another subject
     │   └── IdConflict           the id belongs to other content
     ├── Refused                  the policy forbids it; ``reasons`` has the reason codes
+    │   ├── ApiKeyInvalid
     │   ├── UnknownTenant  WrongRegion  ConsumerTenant  TenantConflict  TenantNotEmpty
     │   ├── AgreementMissing  ResidencyUnsatisfied  PlacementUnsatisfied
     │   ├── OriginRefused        data from before Domicile that is past its end by its origin date
@@ -113,6 +114,7 @@ from storage.errors.requests import (
     AgreementMissing,
     AgreementRefused,
     AnswerFull,
+    ApiKeyInvalid,
     BodyTooLarge,
     ConsentRefused,
     ConsumerTenant,
@@ -167,6 +169,7 @@ __all__ = [
     "AgreementMissing",
     "AgreementRefused",
     "AnswerFull",
+    "ApiKeyInvalid",
     "BackendClosed",
     "BackendError",
     "BackendForbidden",

@@ -96,6 +96,13 @@ class Refused(DomicileError):
         self.reasons = tuple(reasons)
 
 
+class ApiKeyInvalid(Refused):
+    """The API key is unknown or revoked, or its tenant has left."""
+
+    http_status = 401
+    usual_advice = "Check the key, or create another one: domicile apikey create"
+
+
 class UnknownTenant(Refused):
     """The tenant does not exist in the regions that this process serves."""
 

@@ -7,6 +7,7 @@ from regions.model import DataClass, Purpose
 from storage.model.access import AccessReport, Looked, UnreadableLine
 from storage.model.actors import KEEPER, STAFF, Actor, ActorKind, RosterEntry, RosterSpec
 from storage.model.agreements import ExitKind, ExitState, RecordedAgreement, TenantExit
+from storage.model.api_keys import ApiKey, KeyScope, NewApiKey
 from storage.model.codes import CODE, CODE_ADVICE
 from storage.model.consents import Consent, ConsentKind
 from storage.model.copies import Copy, CopyState, HandedOver
@@ -96,6 +97,7 @@ __all__ = [
     "Actor",
     "ActorKind",
     "Agreement",
+    "ApiKey",
     "Approval",
     "BackendHealth",
     "BackendState",
@@ -134,11 +136,13 @@ __all__ = [
     "HoldChange",
     "HoldSpec",
     "Kept",
+    "KeyScope",
     "LeavingState",
     "LineKind",
     "LogLine",
     "Looked",
     "Loss",
+    "NewApiKey",
     "NewFlag",
     "NewRecord",
     "Objection",

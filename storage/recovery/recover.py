@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from structlog.typing import FilteringBoundLogger
 
 from storage.catalog import (
+    api_keys,
     dedications,
     erasure_waits,
     grants,
@@ -69,7 +70,8 @@ class Report:
     relocated since the backup, and that a manifest lists. ``lost``: records in the catalog whose
     bytes are gone; ``lost_records`` is their number. ``lines``: lines of the log that the catalog
     lacked, or had with another text, which others may have seen. ``revoked``: grants that were in
-    force in the backup, which does not know what was revoked or used since.
+    force in the backup, which does not know what was revoked or used since. ``api_keys``: API keys
+    that were revoked for the same reason.
     """
 
     region: str
@@ -86,6 +88,7 @@ class Report:
     lost: list[Lost] = field(default_factory=list)
     lines: int = 0
     revoked: int = 0
+    api_keys: int = 0
 
 
 def _examine(region: OpenRegion, connection: Connection) -> Report | None:
@@ -112,6 +115,7 @@ def _examine(region: OpenRegion, connection: Connection) -> Report | None:
                 _note(connection, difference, report)
     log.append(connection, LineKind.RECOVERY, _facts(report), region.clock.now(), region.entropy)
     report.revoked = grants.revoke_of_before(connection, region.clock.now())
+    report.api_keys = api_keys.revoke_of_before(connection, region.clock.now())
     return report
 
 

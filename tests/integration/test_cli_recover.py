@@ -59,6 +59,7 @@ def test_from_a_restore_to_service(domicile: Domicile, command: CliRunner) -> No
         "changed": ["database", "table"],
         "entries": 1,
         "revoked": 0,
+        "api_keys": 0,
         "replayed": 1,
         "unreadable": 0,
         "missing": 0,

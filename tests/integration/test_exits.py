@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from storage.catalog import exits, identity, log
 from storage.client.tenant import BoundTenant
-from storage.errors import CatalogUnavailable, ExitRefused, InvalidRequest, NotFound
+from storage.errors import ApiKeyInvalid, CatalogUnavailable, ExitRefused, InvalidRequest, NotFound
 from storage.model import (
     Agreement,
     DataClass,
@@ -19,6 +19,7 @@ from storage.model import (
     ErasureState,
     ExitKind,
     ExitState,
+    KeyScope,
     LineKind,
     Purpose,
     Reason,
@@ -139,6 +140,39 @@ def test_it_is_carried_out_on_its_day_and_not_before(domicile: Domicile, kind: E
     with pytest.raises(GONE):
         body(domicile, record)
     assert status(domicile).overdue_exits == 0
+
+
+def test_the_api_keys_of_a_tenant_end_with_its_contract(domicile: Domicile) -> None:
+    """On the day, not before: until then it fetches its data. Those of another tenant go on."""
+    leaver(domicile)
+    domicile.tenant("other")
+    keys = domicile.store.admin.api_keys
+    its, others = (keys.create(name, KeyScope.READ).secret for name in ("acme-eu", "other"))
+    settle(domicile)
+    work(domicile, days=4)
+    assert keys.identify(its).tenant == "acme-eu"
+
+    work(domicile, days=1)
+
+    with pytest.raises(ApiKeyInvalid):
+        keys.identify(its)
+    assert keys.list("acme-eu") == []
+    assert keys.identify(others).tenant == "other"
+
+
+def test_a_renewed_contract_keeps_its_api_keys(domicile: Domicile) -> None:
+    """The exit that it stops takes nothing along."""
+    leaver(domicile)
+    secret = domicile.store.admin.api_keys.create("acme-eu", KeyScope.READ).secret
+    choice = settle(domicile)
+    domicile.pass_time(days=5)
+    renew(domicile)
+
+    with home(domicile).catalog.begin() as connection:  # as a worker that saw it due just before
+        decided = exits.begin(connection, choice.id, domicile.clock.now())
+
+    assert decided is not ExitReason.ALLOWED
+    assert domicile.store.admin.api_keys.identify(secret).tenant == "acme-eu"
 
 
 def test_deleted_at_our_sub_processors_too(domicile: Domicile) -> None:

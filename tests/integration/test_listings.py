@@ -260,8 +260,8 @@ def test_a_row_whose_metadata_was_changed_is_not_shown(
     with domicile.homes.served("eu-central-1").region.catalog.begin() as connection:
         connection.execute(
             text(
-                "UPDATE file SET sealed_metadata = (SELECT sealed_metadata FROM record LIMIT 1)"
-                " WHERE sealed_metadata IS NOT NULL"
+                "UPDATE file SET sealed_metadata = (SELECT sealed_metadata FROM record LIMIT 1),"
+                " metadata_version = 1 WHERE sealed_metadata IS NOT NULL"
             )
         )
     with pytest.raises(Corrupt):

@@ -17,6 +17,7 @@ from storage.model import (
     CopyState,
     DataClass,
     ErasureState,
+    KeyScope,
     NewRecord,
     Purpose,
     Reason,
@@ -272,6 +273,10 @@ class TestRoles:
                     "UPDATE objection SET actor = ''",
                     "DELETE FROM objection",
                     "UPDATE objection_in_force SET since = now()",
+                    "INSERT INTO api_key SELECT * FROM api_key",
+                    "UPDATE api_key SET scope = 'write'",
+                    "UPDATE api_key SET revoked = NULL",
+                    "DELETE FROM api_key",
                 ],
             ),
             (
@@ -289,6 +294,8 @@ class TestRoles:
                     "UPDATE objection SET actor = ''",
                     "DELETE FROM objection",
                     "UPDATE objection_in_force SET since = now()",
+                    "INSERT INTO api_key SELECT * FROM api_key",
+                    "UPDATE api_key SET digest = digest",
                     "DELETE FROM receipt",
                     "UPDATE receipt SET token = ''",
                     "DELETE FROM erasure",
@@ -344,6 +351,9 @@ class TestRoles:
                     "UPDATE objection SET actor = ''",
                     "DELETE FROM objection",
                     "UPDATE objection_in_force SET since = now()",
+                    "UPDATE api_key SET digest = digest",
+                    "UPDATE api_key SET scope = 'write'",
+                    "DELETE FROM api_key",
                     "DELETE FROM audit",
                     "UPDATE audit SET actor = ''",
                     "SELECT forget_holds(now(), 1)",
@@ -384,6 +394,23 @@ class TestRoles:
             connection.rollback()
 
         assert (made, owner) == ("open", "domicile_worker")
+
+    def test_an_admin_makes_keys_and_a_service_takes_them(self, roles: Domicile) -> None:
+        """A service that is broken into makes itself no key, and has no key stay good."""
+        original = roles.settings
+        roles.tenant()
+        turn_into(roles, "domicile_admin", original)
+        new = roles.store.admin.api_keys.create("acme-eu", KeyScope.READ)
+        turn_into(roles, "domicile_service", original)
+
+        keys = roles.store.admin.api_keys
+        assert keys.identify(new.secret).id == new.key.id
+        with pytest.raises(CatalogForbidden):
+            keys.create("acme-eu", KeyScope.READ)
+        with pytest.raises(CatalogForbidden):
+            keys.revoke(new.key.id)
+        turn_into(roles, "domicile_admin", original)
+        assert roles.store.admin.api_keys.revoke(new.key.id).last_used is not None
 
     def test_an_admin_removes_a_tenant_and_a_worker_ends_its_region(self, roles: Domicile) -> None:
         """And neither does what the other does. A service does none of it."""

@@ -19,6 +19,7 @@ from storage.catalog.tables.agreements import (
     exit_step,
     tenant_removal,
 )
+from storage.catalog.tables.api_keys import api_key
 from storage.catalog.tables.base import Moment, metadata
 from storage.catalog.tables.consents import consent
 from storage.catalog.tables.copies import erasure_copy, processor_copy
@@ -83,6 +84,7 @@ __all__ = [
     "absence",
     "access_grant",
     "agreement_entry",
+    "api_key",
     "audit",
     "backend_storage",
     "catalog_info",

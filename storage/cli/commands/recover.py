@@ -138,6 +138,7 @@ def _show(report: Report) -> None:
             ),
             ("lines of the log", f"{plural(report.lines, 'line')} restored"),
             ("grants", f"{plural(report.revoked, 'grant')} revoked: request anew what is needed"),
+            ("API keys", f"{plural(report.api_keys, 'key')} revoked: create anew what is needed"),
             ("reattached", plural(report.reattached, "record")),
             ("records lost", _count(report.lost_records)),
         ]
@@ -203,6 +204,7 @@ def _as_json(report: Report) -> dict[str, object]:
         ],
         "lines": report.lines,
         "revoked": report.revoked,
+        "api_keys": report.api_keys,
         "reattached": report.reattached,
         "lost_records": report.lost_records,
         "lost": report.lost,

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from storage.client.admin import Admin, Tenants
 from storage.client.aio.access import AsyncAccess
 from storage.client.aio.agreements import AsyncAgreements
+from storage.client.aio.api_keys import AsyncApiKeys
 from storage.client.aio.exits import AsyncExits
 from storage.client.aio.grants import AsyncGrants
 from storage.client.aio.holds import AsyncHolds
@@ -29,6 +30,7 @@ class AsyncAdmin:
         self.exits = AsyncExits(admin.exits, threads)
         self.log = AsyncLog(admin.log, threads)
         self.access = AsyncAccess(admin.access, threads)
+        self.api_keys = AsyncApiKeys(admin.api_keys, threads)
 
 
 class AsyncTenants:

@@ -1,0 +1,241 @@
+"""OpenAI's Files: create, list, retrieve, content and delete."""
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AsyncExitStack
+from typing import Annotated, Final, Literal
+
+from fastapi import APIRouter, Depends, Header, Query, Request
+from fastapi.responses import StreamingResponse
+
+from storage import (
+    AsyncOpenFile,
+    DataClass,
+    KeyScope,
+    NotFound,
+    Purpose,
+    RecordId,
+    ServiceSettings,
+    StreamFailed,
+)
+from storage.service import listing
+from storage.service.answers import ApiError
+from storage.service.callers import Caller, caller_with
+from storage.service.ranges import wanted
+from storage.service.shapes import FileDeleted, FileList, FileObject, file_object, page_of
+from storage.service.uploads import PIECE, FileForm, too_large
+
+Reader = Annotated[Caller, Depends(caller_with(KeyScope.READ))]
+Writer = Annotated[Caller, Depends(caller_with(KeyScope.WRITE))]
+
+_READ: Final = 4 * 1024 * 1024  # bytes that are fetched from a backend at once
+_AROUND: Final = 64 * 1024  # bytes of a form around its file
+_FIELDS: Final = {
+    "purpose": "purpose",
+    "expires_after[anchor]": "expires_after",
+    "expires_after[seconds]": "expires_after",
+}
+_FORM: Final = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["purpose", "file"],
+                    "properties": {
+                        "purpose": {"type": "string"},
+                        "file": {"type": "string", "format": "binary"},
+                    },
+                }
+            }
+        },
+    }
+}
+
+
+def routes(settings: ServiceSettings) -> APIRouter:
+    """Return the routes of files."""
+    router = APIRouter(prefix="/v1/files", tags=["Files"])
+    (stored_as,) = set(settings.purposes.values())
+
+    @router.post("", openapi_extra=_FORM)
+    async def create(
+        request: Request,
+        caller: Writer,
+        idempotency_key: Annotated[str | None, Header(min_length=1, max_length=200)] = None,
+    ) -> FileObject:
+        """Store a file. The fields of the form come before the file.
+
+        With an Idempotency-Key, a repeated request on the same UTC day stores the file once.
+        """
+        form = FileForm(
+            request.headers.get("content-type"),
+            _body(request, settings),
+            known=_FIELDS,
+            needed="purpose",
+        )
+        await form.begin(most=settings.file_bytes)
+        purpose = _purpose(form, settings)
+        return await _store(caller, form, purpose, settings.purposes[purpose], idempotency_key)
+
+    @router.get("")
+    async def list_files(
+        caller: Reader,
+        *,
+        after: str | None = None,
+        limit: Annotated[int, Query(ge=1, le=10_000)] = listing.PAGE,
+        order: Literal["asc", "desc"] = "desc",
+        purpose: str | None = None,
+    ) -> FileList:
+        """List the files of the tenant. A page has at most 100, whatever ``limit`` says."""
+        if purpose is not None and purpose not in settings.purposes:
+            raise _unknown_purpose(settings)
+        files, has_more = await listing.page(
+            caller.tenant,
+            stored_as,
+            purpose=purpose,
+            after=after,
+            newest_first=order == "desc",
+            limit=min(limit, listing.PAGE),
+        )
+        return page_of(files, has_more=has_more)
+
+    @router.get("/{file_id}")
+    async def retrieve(caller: Reader, file_id: str) -> FileObject:
+        """Return what is known of a file."""
+        found = _parsed(file_id, stored_as)
+        async with caller.tenant.open(found, purpose=Purpose.SERVE) as file:
+            return file_object(file.info, file.metadata)
+
+    @router.delete("/{file_id}")
+    async def delete(request: Request, caller: Writer, file_id: str) -> FileDeleted:
+        """Erase a file. On return nothing of it can be read."""
+        found = _parsed(file_id, stored_as)
+        await caller.tenant.head(found)
+        await caller.tenant.delete(found, ticket=request.state.request_id)
+        return FileDeleted(id=str(found))
+
+    @router.get("/{file_id}/content", response_class=StreamingResponse)
+    async def content(request: Request, caller: Reader, file_id: str) -> StreamingResponse:
+        """Return the content of a file, or one range of it."""
+        found = _parsed(file_id, stored_as)
+        return await _content(request, caller, found)
+
+    return router
+
+
+async def _store(
+    caller: Caller, form: FileForm, purpose: str, data_class: DataClass, key: str | None
+) -> FileObject:
+    t = caller.tenant
+    minted = await t.new_id(data_class, key=key)
+    try:
+        put = await t.put_file(
+            form.pieces(), id=minted, filename=form.filename, metadata={"purpose": purpose}
+        )
+    except StreamFailed as failed:
+        if isinstance(failed.__cause__, Exception):
+            raise failed.__cause__ from None
+        raise
+    if not put.stored:
+        raise ApiError(
+            403,
+            "zero_retention",
+            "Nothing was stored: the tenant keeps no files (zero retention).",
+        )
+    return FileObject(
+        id=str(put.id),
+        bytes=form.size,
+        created_at=int(put.id.minted.timestamp()),
+        filename=form.filename or "",
+        purpose=purpose,
+    )
+
+
+async def _content(request: Request, caller: Caller, id: RecordId) -> StreamingResponse:
+    tag = f'"{id}"'  # a record never changes
+    asked = request.headers.get("range")
+    if request.headers.get("if-range", tag) != tag:
+        asked = None
+    async with AsyncExitStack() as stack:
+        file = await stack.enter_async_context(caller.tenant.open(id, purpose=Purpose.SERVE))
+        part = wanted(asked, file.size)
+        start, stop = part or (0, file.size)
+        pieces = _pieces(file, start, stop)
+        first = await anext(pieces, b"")  # what is refused has no status 200
+        kept = stack.pop_all()
+    headers = {
+        "accept-ranges": "bytes",
+        "cache-control": "no-store",
+        "content-length": str(stop - start),
+        "etag": tag,
+        "x-content-type-options": "nosniff",
+    }
+    if part is not None:
+        headers["content-range"] = f"bytes {start}-{stop - 1}/{file.size}"
+    return StreamingResponse(
+        _rest(first, pieces, kept),
+        status_code=200 if part is None else 206,
+        headers=headers,
+        media_type="application/octet-stream",
+    )
+
+
+async def _pieces(file: AsyncOpenFile, start: int, stop: int) -> AsyncGenerator[bytes, None]:
+    """Yield the bytes in pieces that a slow client takes in time."""
+    for at in range(start, stop, _READ):
+        body = await file.read_range(at, min(at + _READ, stop))
+        for begin in range(0, len(body), PIECE):
+            yield body[begin : begin + PIECE]
+
+
+async def _rest(
+    first: bytes, pieces: AsyncGenerator[bytes, None], kept: AsyncExitStack
+) -> AsyncGenerator[bytes, None]:
+    async with kept:
+        yield first
+        async for piece in pieces:
+            yield piece
+
+
+async def _body(request: Request, settings: ServiceSettings) -> AsyncIterator[bytes]:
+    """Yield the body of a request. Raises ApiError at once if it says that it is too large."""
+    most = settings.file_bytes + _AROUND
+    said = request.headers.get("content-length", "0")
+    if int(said) > most:
+        raise too_large(settings.file_bytes)
+    read = 0
+    async for chunk in request.stream():
+        read += len(chunk)
+        if read > most:
+            raise too_large(settings.file_bytes)
+        yield chunk
+
+
+def _purpose(form: FileForm, settings: ServiceSettings) -> str:
+    if any(name.startswith("expires_after") for name in form.fields):
+        raise ApiError(
+            400,
+            "unsupported_parameter",
+            "expires_after is not supported: a file is kept as long as its tenant keeps files.",
+            param="expires_after",
+        )
+    given = form.fields["purpose"]
+    if given not in settings.purposes:
+        raise _unknown_purpose(settings)
+    return given
+
+
+def _unknown_purpose(settings: ServiceSettings) -> ApiError:
+    known = ", ".join(sorted(settings.purposes))
+    return ApiError(
+        400, "invalid_purpose", f"No such purpose. This service has: {known}.", param="purpose"
+    )
+
+
+def _parsed(file_id: str, stored_as: DataClass) -> RecordId:
+    """Return the id of a file. Raises MalformedId, and NotFound for what is no file."""
+    found = RecordId.parse(file_id)
+    if found.data_class is not stored_as:
+        raise NotFound
+    return found
