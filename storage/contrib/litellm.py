@@ -36,8 +36,6 @@ COVERED: Final = frozenset(
         "aimage_generation",
         "moderation",
         "amoderation",
-        "rerank",
-        "arerank",
     }
 )
 """The calls whose content is JSON. Others, such as sounds and files, pass, and are counted."""
@@ -144,7 +142,9 @@ class DomicileLogger(CustomLogger):  # type: ignore[misc] # its types are not ch
     ) -> AsyncGenerator[Any, None]:
         """Yield an answer piece by piece, and store it before it ends.
 
-        If the client leaves or the model fails, what was given is stored, marked incomplete.
+        If the client leaves or the model fails, what was given is stored, marked incomplete. Raises
+        what ``Tenant.put`` raises, unless the answer may pass: the proxy makes an event of it,
+        whereas an HTTPException would cut the connection.
         """
         exchange = _taken(request_data)
         answer = Answer()
@@ -158,7 +158,7 @@ class DomicileLogger(CustomLogger):  # type: ignore[misc] # its types are not ch
                 await self._failed(exchange, answer.value(), error)
             raise
         if exchange is not None:
-            with self._guarded():
+            with self._guarded(begun=True):
                 await self._end(exchange, answer.value())
 
     async def async_post_call_failure_hook(
@@ -211,14 +211,20 @@ class DomicileLogger(CustomLogger):  # type: ignore[misc] # its types are not ch
         return self._level
 
     @contextmanager
-    def _guarded(self) -> Iterator[None]:
-        """Let the request fail if it cannot be stored, or pass and be counted."""
+    def _guarded(self, *, begun: bool = False) -> Iterator[None]:
+        """Let the request fail if it cannot be stored, or pass and be counted.
+
+        ``begun``: the client has a part of the answer.
+        """
         try:
             yield
         except DomicileError as error:
             self._miss(error.code)
-            if self._fail_closed:
-                raise _told(error) from error
+            if not self._fail_closed:
+                return
+            if begun:
+                raise
+            raise _told(error) from error
 
     def _miss(self, code: str) -> None:
         self.missed[code] += 1

@@ -8,14 +8,53 @@ from threading import Event, Thread
 from typing import Any
 
 ANSWER = "Lake Lucerne."
+_TEXT = {"type": "output_text", "text": ANSWER, "annotations": []}
+OTHERS: dict[str, dict[str, Any]] = {
+    "completions": {
+        "id": "cmpl-1",
+        "object": "text_completion",
+        "created": 1,
+        "model": "gpt-x",
+        "choices": [{"index": 0, "text": ANSWER, "finish_reason": "stop"}],
+    },
+    "responses": {
+        "id": "resp_1",
+        "object": "response",
+        "created_at": 1,
+        "status": "completed",
+        "model": "gpt-x",
+        "parallel_tool_calls": True,
+        "tool_choice": "auto",
+        "tools": [],
+        "output": [
+            {
+                "type": "message",
+                "id": "m",
+                "role": "assistant",
+                "status": "completed",
+                "content": [_TEXT],
+            }
+        ],
+    },
+    "embeddings": {
+        "object": "list",
+        "model": "gpt-x",
+        "data": [{"object": "embedding", "index": 0, "embedding": [0.5, 0.25]}],
+        "usage": {"prompt_tokens": 3, "total_tokens": 3},
+    },
+    "images/generations": {"created": 1, "data": [{"url": "https://example.com/lake.png"}]},
+    "moderations": {"id": "modr-1", "model": "gpt-x", "results": [{"flagged": False}]},
+}
+"""What is answered, but for chats, by the path."""
+
 CALL = {"id": "call-1", "type": "function", "function": {"name": "look", "arguments": '{"a": 1}'}}
 
 
 class Model:
     """What was asked, and what happens meanwhile.
 
-    A prompt that has the word ``fail`` fails; with ``look``, a tool is called; with ``wait``, a
-    stream stops after its first word until ``goes_on`` is set.
+    A prompt that has the word ``fail`` fails, with ``instead`` but for ``gpt-y``. With ``look``, a
+    tool is called. With ``wait``, a stream stops after its first word until ``goes_on`` is set.
     """
 
     def __init__(self, port: int) -> None:
@@ -55,9 +94,11 @@ class _Handler(BaseHTTPRequestHandler):
         model.asked.append(asked)
         model.headers.append({name.lower(): value for name, value in self.headers.items()})
         model.seen.append(model.when_asked())
-        text = json.dumps(asked["messages"])
-        if "fail" in text:
+        text = json.dumps(asked)
+        if "fail" in text and not ("instead" in text and asked["model"] == "gpt-y"):
             self._send(400, {"error": {"message": f"refused: {text}", "type": "x", "code": "x"}})
+        elif not self.path.endswith("/chat/completions"):
+            self._other(self.path.removeprefix("/v1/"), asked)
         elif asked.get("stream"):
             self._stream(model, text)
         else:
@@ -66,12 +107,27 @@ class _Handler(BaseHTTPRequestHandler):
                 message = {"role": "assistant", "content": None, "tool_calls": [CALL]}
             self._send(200, _whole("chat.completion", {"message": message}, usage=True))
 
-    def _stream(self, model: Model, text: str) -> None:
+    def _other(self, path: str, asked: dict[str, Any]) -> None:
+        if path == "responses" and asked.get("stream"):
+            self._begin_stream()
+            delta = {"type": "response.output_text.delta", "delta": ANSWER, "item_id": "m"}
+            for event in (
+                {**delta, "output_index": 0, "content_index": 0},
+                {"type": "response.completed", "response": OTHERS[path]},
+            ):
+                self._line({**event, "sequence_number": 1})
+        else:
+            self._send(200, OTHERS[path])
+
+    def _begin_stream(self) -> None:
         self.send_response(200)
         self.send_header("content-type", "text/event-stream")
         self.send_header("connection", "close")
         self.end_headers()
         self.close_connection = True
+
+    def _stream(self, model: Model, text: str) -> None:
+        self._begin_stream()
         for number, word in enumerate(ANSWER.split(" ")):
             if number and "wait" in text:
                 model.goes_on.wait(30)
@@ -80,8 +136,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(b"data: [DONE]\n\n")
 
     def _event(self, choice: dict[str, Any]) -> None:
-        whole = _whole("chat.completion.chunk", choice)
-        self.wfile.write(b"data: " + json.dumps(whole).encode() + b"\n\n")
+        self._line(_whole("chat.completion.chunk", choice))
+
+    def _line(self, event: dict[str, Any]) -> None:
+        self.wfile.write(b"data: " + json.dumps(event).encode() + b"\n\n")
         self.wfile.flush()
 
     def _send(self, status: int, body: object) -> None:

@@ -30,6 +30,7 @@ from litellm.proxy._types import UserAPIKeyAuth
 async def auth(request, api_key):
     return UserAPIKeyAuth(api_key=api_key, org_id=api_key.removeprefix("sk-key-of-"))
 """
+AUTH = "general_settings:\n  custom_auth: keys.auth\n"
 PATIENCE = 120  # seconds
 
 
@@ -84,7 +85,7 @@ class Proxy:
 
     def chat(self, text: object, **more: object) -> dict[str, Any]:
         """Ask, and return the answer. Raises HTTPError."""
-        with _opened(self.request(text, **more)) as response:
+        with opened(self.request(text, **more)) as response:
             found: dict[str, Any] = json.load(response)
             return found
 
@@ -98,17 +99,24 @@ class Proxy:
 
     def stream(self, text: object, **more: object) -> str:
         """Ask for a stream, and return all of it."""
-        with _opened(self.request(text, stream=True, **more)) as response:
+        return self.read(text, stream=True, **more)
+
+    def read(self, text: object, **more: object) -> str:
+        """Ask, and return what comes. Raises HTTPError."""
+        with opened(self.request(text, **more)) as response:
             return response.read().decode()
 
     def request(self, text: object, **more: object) -> Request:
-        """A request for a chat. ``key`` and ``headers`` are not of its body."""
+        """A request for a chat, or to another ``path``, with a ``key`` and ``headers``."""
         key = more.pop("key", "sk-key-of-org-acme")
         headers = more.pop("headers", {})
         assert isinstance(headers, Mapping)
-        body = {"model": "gpt-x", "messages": [{"role": "user", "content": text}], **more}
+        path = more.pop("path", "chat/completions")
+        if path == "chat/completions":
+            more["messages"] = [{"role": "user", "content": text}]
+        body = {"model": "gpt-x", **more}
         return Request(
-            f"http://127.0.0.1:{self.port}/v1/chat/completions",
+            f"http://127.0.0.1:{self.port}/v1/{path}",
             data=json.dumps(body).encode(),
             headers={
                 "authorization": f"Bearer {key}",
@@ -118,7 +126,8 @@ class Proxy:
         )
 
 
-def _opened(request: Request) -> http.client.HTTPResponse:
+def opened(request: Request) -> http.client.HTTPResponse:
+    """Send a request. Raises HTTPError."""
     found: http.client.HTTPResponse = urlopen(request, timeout=60)  # noqa: S310 - loopback
     return found
 
@@ -128,7 +137,9 @@ def running(place: Place, model: str, *, hook: str | None = None) -> Iterator[Pr
     """Start a proxy with the files of the page; ``hook`` instead of its module."""
     files = dict(FILES.findall(PAGE))
     files["keys.py"] = KEYS
-    files["config.yaml"] += "general_settings:\n  custom_auth: keys.auth\n"
+    x, rest = files["config.yaml"].split("litellm_settings:\n")
+    y = x.removeprefix("model_list:\n").replace("gpt-x", "gpt-y")
+    files["config.yaml"] = f"{x}{y}litellm_settings:\n{rest}{AUTH}"
     if hook is not None:
         files["domicile_hook.py"] = hook
     for name, text in files.items():

@@ -2,8 +2,10 @@
 
 import json
 import socket
+import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -21,7 +23,7 @@ from storage import (
     open_store,
 )
 from tests.peers.model import ANSWER, CALL, Model, serving
-from tests.peers.proxy import Place, Proxy, made_place, running
+from tests.peers.proxy import Place, Proxy, made_place, opened, running
 
 pytestmark = [pytest.mark.peers, pytest.mark.timeout(900)]
 
@@ -187,6 +189,50 @@ def test_tools_and_images_are_stored(proxy: Proxy, tenant: BoundTenant, model: M
     assert model.asked[0]["messages"][0]["content"][1] == image
 
 
+ASKED = {"messages": [{"role": "user", "content": "Which lake?"}], "max_tokens": 9}
+WAYS: list[tuple[str, dict[str, object], str]] = [
+    ("completions", {"prompt": "Which lake?"}, ANSWER),
+    ("responses", {"input": "Which lake?", "instructions": "Be brief."}, ANSWER),
+    ("responses", {"input": "Which lake?", "stream": True}, ANSWER),
+    ("messages", ASKED, ANSWER),
+    ("messages", {**ASKED, "stream": True}, "Lucerne"),
+    ("embeddings", {"input": ["Which lake?"]}, "0.25"),
+    ("images/generations", {"prompt": "Which lake?"}, "lake.png"),
+]
+
+
+@pytest.mark.parametrize(("path", "body", "answer"), WAYS)
+def test_each_way_to_ask_is_stored(
+    proxy: Proxy, tenant: BoundTenant, path: str, body: dict[str, object], answer: str
+) -> None:
+    """Whatever the form of the request and of the answer."""
+    user = f"{path}-{body.get('stream')}"
+    given = proxy.read("", path=path, user=user, **body)
+    prompt, completion = of(tenant, user)
+    assert "Which lake?" in prompt.body.decode()
+    assert answer in completion.body.decode()
+    assert answer in given
+    assert not completion.info.incomplete
+
+
+def test_of_a_moderation_the_prompt_is_stored(proxy: Proxy, tenant: BoundTenant) -> None:
+    """LiteLLM calls no hook for what the model says of it."""
+    proxy.read("", path="moderations", user="user-13", input="Which lake?")
+    (prompt,) = of(tenant, "user-13")
+    assert "Which lake?" in prompt.body.decode()
+
+
+def test_another_model_that_answers_instead_is_no_failure(
+    proxy: Proxy, tenant: BoundTenant, model: Model
+) -> None:
+    """The attempt before it is."""
+    proxy.chat("fail instead", user="user-12", fallbacks=["gpt-y"])
+    assert [one["model"] for one in model.asked] == ["gpt-x", "gpt-y"]
+    _, completion = of(tenant, "user-12")
+    assert not completion.info.incomplete
+    assert ANSWER in completion.body.decode()
+
+
 def test_no_log_and_redaction(proxy: Proxy, tenant: BoundTenant, model: Model) -> None:
     """Nothing is stored, or an event without content."""
     proxy.chat("Which lake?", user="user-7", **{"no-log": True})
@@ -219,39 +265,87 @@ def test_a_repeated_id_with_other_content_is_refused(
     assert len(of(tenant, "user-9")) == 2
 
 
-class TestOutage:
-    """Without backends nothing can be stored."""
-
-    @pytest.fixture
-    def outage(self, place: Place) -> Iterator[None]:
-        """The directories of the backends are away."""
-        away = place.home / "away"
-        backends = place.home / "backends"
-        backends.rename(away)
+@contextmanager
+def without_backends(place: Place) -> Iterator[None]:
+    """Move the directories of the backends away: nothing can be stored."""
+    away, backends = place.home / "away", place.home / "backends"
+    backends.rename(away)
+    try:
         yield
+    finally:
         if backends.exists():
-            backends.rename(place.home / "made meanwhile")
+            backends.rename(place.home / f"made-{time.monotonic_ns()}")
         away.rename(backends)
 
-    def test_a_request_fails(self, proxy: Proxy, model: Model, outage: None) -> None:
-        """Clearly, and before the model is called. It may be repeated."""
-        status, text = proxy.refused("Which lake?", user="user-10")
-        assert status == 503
-        assert "was not stored" in text
-        assert "Which lake" not in text
-        assert model.asked == []
 
-    def test_it_passes_if_it_may(
-        self, place: Place, tenant: BoundTenant, model: Model, outage: None
-    ) -> None:
-        """Of a stream too."""
-        hook = (
-            "from storage.contrib.litellm import DomicileLogger\n"
-            'hook = DomicileLogger(tenants="acme-eu", fail_closed=False)\n'
-        )
-        with running(place, model.url, hook=hook) as proxy:
-            answer = proxy.chat("Which lake?", user="user-11")
-            assert answer["choices"][0]["message"]["content"] == ANSWER
-            assert "Lucerne" in proxy.stream("Which lake?", user="user-11")
-            assert proxy.log.read_text().count("domicile_not_stored") == 2
-        assert of(tenant, "user-11") == []
+def test_a_request_that_cannot_be_stored_fails(place: Place, proxy: Proxy, model: Model) -> None:
+    """Clearly, and before the model is called. It may be repeated."""
+    with without_backends(place):
+        status, text = proxy.refused("Which lake?", user="user-10")
+    assert status == 503
+    assert "was not stored" in text
+    assert "Which lake" not in text
+    assert model.asked == []
+
+
+def test_a_stream_that_cannot_be_stored_ends_with_the_error(
+    place: Place, proxy: Proxy, model: Model
+) -> None:
+    """Not as if all were well."""
+    request = proxy.request("wait", user="user-14", stream=True)
+    with opened(request) as response:
+        first = response.readline().decode()
+        with without_backends(place):
+            model.goes_on.set()
+            rest = response.read().decode()
+    assert "Lake" in first
+    assert '"error"' in rest
+    assert "[DONE]" not in rest
+
+
+def hook(arguments: str) -> str:
+    """The module of a hook."""
+    return (
+        "from storage.contrib.litellm import DomicileLogger\n"
+        f'hook = DomicileLogger(tenants="acme-eu", {arguments})\n'
+    )
+
+
+def test_a_request_passes_if_it_may(place: Place, tenant: BoundTenant, model: Model) -> None:
+    """A stream too. It is counted, and the log says so without content."""
+    with (
+        running(place, model.url, hook=hook("fail_closed=False")) as proxy,
+        without_backends(place),
+    ):
+        answer = proxy.chat("Which lake?", user="user-11")
+        assert answer["choices"][0]["message"]["content"] == ANSWER
+        assert "Lucerne" in proxy.stream("Which lake?", user="user-11")
+        told = [line for line in proxy.log.read_text().splitlines() if "domicile_not" in line]
+    assert len(told) == 2
+    assert "lake" not in str(told).lower()
+    assert of(tenant, "user-11") == []
+
+
+def test_only_what_the_level_says_is_stored(
+    place: Place, tenant: BoundTenant, model: Model
+) -> None:
+    """Of an answer, a stream and a failure there is an event each, without content."""
+    with running(place, model.url, hook=hook('level="metadata_only"')) as proxy:
+        proxy.chat("Which lake?", user="user-15")
+        proxy.stream("Which lake?", user="user-15")
+        proxy.refused("fail", user="user-15")
+    events = of(tenant, "user-15")
+    assert [(one.info.data_class, one.body) for one in events] == [(DataClass.EVENT, b"")] * 3
+    assert [one.metadata.get("completion_tokens") for one in events] == [4, 4, None]
+    assert [one.metadata.get("status") for one in events] == [None, None, 400]
+    with running(place, model.url, hook=hook('level="none"')) as proxy:
+        proxy.chat("Which lake?", user="user-16")
+        proxy.stream("Which lake?", user="user-16")
+    assert of(tenant, "user-16") == []
+
+
+def test_a_subclass_is_refused(place: Place) -> None:
+    """LiteLLM would not call what it inherits."""
+    code = "from storage.contrib.litellm import DomicileLogger\nclass Mine(DomicileLogger): pass"
+    with pytest.raises(subprocess.CalledProcessError):
+        place.run("python", "-c", code)
