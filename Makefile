@@ -21,7 +21,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help demo test test-servers check deep lint format check-migrations crashpoints wheel \
   test-litellm check-wheel bench bench-report bench-gdpr bench-growth bench-pressure \
   bench-cost bench-publish bench-dedicated \
-  bench-keyservice bench-people bench-screening bench-training \
+  bench-hooks bench-keyservice bench-people bench-screening bench-training \
   simulate mutants mutation fuzz \
   lateness docs reference changelog lock venv clean
 
@@ -142,6 +142,9 @@ bench-screening: venv ## Measure screening beside reads; ARGS="--directory DIR":
 
 bench-keyservice: venv ## Measure a key service against root keys in the process
 	$(BIN)/python -m benchmarks.keyservice $(ARGS)
+
+bench-hooks: venv ## Measure what each hook adds; ARGS="--directory DIR": on a real disk
+	$(BIN)/python benchmarks/hooks.py $(ARGS)
 
 simulate: venv ## Run SEEDS random scenarios, and print the first that fails
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS) --workers $(WORKERS) $(ARGS)
