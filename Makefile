@@ -19,9 +19,9 @@ unexport PYTHONDONTWRITEBYTECODE
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .PHONY: help demo test test-servers check deep lint format check-migrations crashpoints wheel \
-  check-wheel bench bench-report bench-gdpr bench-growth bench-pressure \
+  test-litellm check-wheel bench bench-report bench-gdpr bench-growth bench-pressure \
   bench-cost bench-publish bench-dedicated \
-  bench-keyservice bench-people bench-screening bench-training \
+  bench-hooks bench-keyservice bench-people bench-screening bench-training \
   simulate mutants mutation fuzz \
   lateness docs reference changelog lock venv clean
 
@@ -51,6 +51,10 @@ deep: venv ## Run what is random or exhaustive too: before a release
 test-servers: venv ## Run the tests that need real servers
 	$(BIN)/pytest -m servers tests/servers $(ARGS)
 	$(if $(ARGS),,$(BIN)/pytest -n $(WORKERS) -m '' tests/integration/test_s3_lies.py)
+
+# LiteLLM's proxy and an instrumented client, as their users run them, in an environment of their own.
+test-litellm: venv build/peers/.ours ## Run the tests of the hooks in the software that they are for
+	$(BIN)/pytest -m peers tests/peers $(ARGS)
 
 lint: venv ## Check the lock, style, types and architecture
 	$(BIN)/$(PIP) check
@@ -97,6 +101,10 @@ build/peers/.installed: benchmarks/peers.txt
 	@build/peers/bin/$(PIP) install -qq --require-hashes --no-deps -r $<
 	@touch $@
 
+build/peers/.ours: build/peers/.installed pyproject.toml regions/version.py
+	@build/peers/bin/$(PIP) install -qq --no-deps --no-build-isolation -e .
+	@touch $@
+
 bench-report: venv ## Write the tables and charts of the pages from what was measured
 	@$(BIN)/python -m benchmarks.report $(ARGS)
 
@@ -135,6 +143,9 @@ bench-screening: venv ## Measure screening beside reads; ARGS="--directory DIR":
 bench-keyservice: venv ## Measure a key service against root keys in the process
 	$(BIN)/python -m benchmarks.keyservice $(ARGS)
 
+bench-hooks: venv ## Measure what each hook adds; ARGS="--directory DIR": on a real disk
+	$(BIN)/python benchmarks/hooks.py $(ARGS)
+
 simulate: venv ## Run SEEDS random scenarios, and print the first that fails
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS) --workers $(WORKERS) $(ARGS)
 
@@ -167,7 +178,7 @@ lock: ## Write requirements.lock; UPGRADE=1 takes newer versions
 	.venv-lock/bin/uv pip compile pyproject.toml --quiet --all-extras --group dev --group docs \
 	  --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --custom-compile-command 'make lock' $(if $(UPGRADE),--upgrade) -o requirements.lock
-	.venv-lock/bin/uv pip compile benchmarks/peers.in --quiet --universal --python-version 3.11 \
+	.venv-lock/bin/uv pip compile benchmarks/peers.in pyproject.toml --extra embedded --quiet --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header $(if $(UPGRADE),--upgrade) -o benchmarks/peers.txt
 
 clean: ## Remove all that make and the tools made here
