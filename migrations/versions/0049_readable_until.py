@@ -4,7 +4,7 @@ Revision: 0049
 Follows: 0048
 
 What reads a record is another function, because older code still calls the one of 0048. The schema
-is in a file of SQL beside this one.
+is in files of SQL beside this one.
 """
 
 import re
@@ -38,6 +38,7 @@ def upgrade() -> None:
     )
     op.execute("GRANT SELECT (readable_until) ON record, file, held TO domicile_keys")
     _run("0049_readable_until.sql")
+    _run("0049_older_code.sql")
     op.execute(f"REVOKE ALL ON FUNCTION {FUNCTION} FROM PUBLIC")
     op.execute(f"GRANT EXECUTE ON FUNCTION {FUNCTION} TO {ROLES}")
 

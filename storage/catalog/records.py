@@ -428,13 +428,17 @@ def page(
 
     ``newest``: those that were minted last come first.
 
-    A page of a subject reads as many rows as it has, for each version of the pseudonym, however
-    many the subject has. Until the transaction ends, the planner avoids sorts.
+    A page of a subject or of a group reads as many rows as it has, for each version of the
+    pseudonym, however many these have. Until the transaction ends, the planner avoids sorts.
     """
     found: list[Row] = []
-    # one query for each version of a pseudonym: only of one subject is an index in order of minting
-    each = [replace(narrow, subjects=(one,)) for one in narrow.subjects] or [narrow]
-    if narrow.subjects:
+    # one query for each version of a pseudonym: only of one name is an index in order of minting
+    each = (
+        [replace(narrow, subjects=(one,)) for one in narrow.subjects]
+        or [replace(narrow, groups=(one,)) for one in narrow.groups]
+        or [narrow]
+    )
+    if narrow.subjects or narrow.groups:
         connection.execute(_IN_ORDER)
     for table, some in product((t.record, t.file), each):
         query = _page(table, tenant, some, after=after, now=now, newest=newest).limit(limit)

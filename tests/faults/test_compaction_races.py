@@ -297,7 +297,7 @@ def test_a_replica_is_not_called_corrupt_because_its_pack_was_compacted(
         for name in ("compact", "purge"):
             duty(pack.domicile, name)
 
-    faults.at_statement(lambda s: "FROM readable_record" in s[-1], compact_now)
+    faults.at_statement(lambda s: "FROM readable_row" in s[-1], compact_now)
 
     assert get(pack.tenant, pack.ids["c"]) == b"c"
     assert done

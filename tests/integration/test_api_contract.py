@@ -268,6 +268,7 @@ def test_the_public_names_are_all_there_and_no_others() -> None:
         "OpenFile",
         "RegionSettings",
         "S3Credentials",
+        "ServiceSettings",
         "Settings",
         "Store",
         "Tenant",
@@ -290,8 +291,9 @@ def test_a_store_has_its_documented_attributes_and_no_others(domicile: Domicile)
     }
     assert public(store.admin) == {
         *("access", "agreements", "exits", "grants", "holds", "log", "processors", "roster"),
-        "tenants",
+        *("api_keys", "tenants"),
     }
+    assert public(store.admin.api_keys) == {"create", "identify", "list", "revoke"}
     assert public(store.admin.agreements) == {"add", "end", "list"}
     assert public(store.admin.exits) == {"choose", "confirm", "list", "notify"}
     assert public(store.admin.grants) == {

@@ -244,13 +244,16 @@ class TestEveryFunction:
 
         of_others = {name: owner for name, owner, _, _ in functions if owner != OWNER}
         assert of_others == {"make_partition": WORKER, "has_records": LOOKUP}
-        named = re.compile(r"\.record\b|\bmake_partition\b|\breadable_record\b")
+        named = re.compile(r"\.record\b|\bmake_partition\b|\breadable_r(?:ecord|ow)\b")
         found = {
             name: definer
             for name, owner, sql, definer in functions
             if owner == OWNER and named.search(sql)
         }
-        assert found == {"readable_record": False}  # it runs as whoever calls it
+        assert found == {
+            "readable_record": False,
+            "readable_row": False,
+        }  # it runs as whoever calls it
 
     def test_that_looks_for_records_is_for_the_owner(self, catalog: Connection) -> None:
         """No login asks in the stead of ``remove_tenant``."""

@@ -21,7 +21,7 @@ def slow(domicile: Domicile) -> Iterator[Callable[[], None]]:
     domicile.tenant()
     with domicile.catalog_faults() as faults:
         yield lambda: faults.at_commit(
-            lambda statements: bool(statements) and "readable_record" in statements[-1],
+            lambda statements: bool(statements) and "readable_row" in statements[-1],
             before=lambda _: domicile.clock.advance(PERMIT_LIFE),
         )
 

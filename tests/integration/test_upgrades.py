@@ -234,7 +234,7 @@ class TestAProcessThatRuns:
         t = new.tenant()
         kept = t.put(DataClass.PROMPT, b"hello").id
         with catalog_of(new.settings) as connection:
-            connection.execute(text("DROP FUNCTION readable_record"))
+            connection.execute(text("DROP FUNCTION readable_row"))
 
         with pytest.raises(CatalogUnsupported, match=rf"{HOME} lacks a table, column or function"):
             get(t, kept)

@@ -72,7 +72,11 @@ def _content_indexes(name: str) -> list[Index]:
             *("tenant", "subject", "minted"),
             postgresql_where=text("subject IS NOT NULL"),
         ),
-        Index(f"{name}_grp", "tenant", "grp", postgresql_where=text("grp IS NOT NULL")),
+        Index(
+            f"{name}_by_group",
+            *("tenant", "grp", "minted"),
+            postgresql_where=text("grp IS NOT NULL"),
+        ),
         Index(
             f"{name}_flagged",
             *("tenant", "minted", "uid"),

@@ -91,8 +91,8 @@ BUGS = (
     bug(
         "a page reads all versions of a pseudonym as one",
         "catalog/records.py",
-        "each = [replace(narrow, subjects=(one,)) for one in narrow.subjects] or [narrow]",
-        "each = [narrow]",
+        "        [replace(narrow, subjects=(one,)) for one in narrow.subjects]\n",
+        "        ([narrow] if narrow.subjects else [])\n",
         PAGES,
     ),
     bug(

@@ -67,8 +67,8 @@ BUGS: tuple[Bug, ...] = (
     bug(
         "metadata is replaced under a hold",
         WRITE,
-        "    if held:\n",
-        "    if False and _same(",
+        "    if held:\n        raise Refused(",
+        "    if False:\n        raise Refused(",
         REPLACED,
     ),
     bug(
@@ -109,8 +109,8 @@ BUGS: tuple[Bug, ...] = (
     bug(
         "the same update again is a conflict",
         WRITE,
-        "    if opened.row.metadata_version == version + 1 and _same(",
-        "    if False:\n",
+        "version + 1 and _same(metadata_of(opened), metadata):",
+        "version + 1 and False:",
         REPLACED,
     ),
     bug(

@@ -70,7 +70,7 @@ BUGS: tuple[Bug, ...] = (
     ),
     Bug(
         "a worker may not read",
-        "migrations/versions/0048_readable.py",
+        "migrations/versions/0049_readable_until.py",
         "domicile_service, domicile_worker, domicile_admin",
         "domicile_service, domicile_admin",
         (READABLE,),
