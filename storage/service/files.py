@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack
+from datetime import datetime, timedelta
 from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Depends, Header, Query, Request
@@ -28,6 +29,7 @@ Reader = Annotated[Caller, Depends(caller_with(KeyScope.READ))]
 Writer = Annotated[Caller, Depends(caller_with(KeyScope.WRITE))]
 
 _READ: Final = 4 * 1024 * 1024  # bytes that are fetched from a backend at once
+_SHORTEST, _LONGEST, _DIGITS = 3600, 2_592_000, 8  # seconds: an hour, thirty days
 _AROUND: Final = 64 * 1024  # bytes of a form around its file
 _FIELDS: Final = {
     "purpose": "purpose",
@@ -44,6 +46,8 @@ _FORM: Final = {
                     "required": ["purpose", "file"],
                     "properties": {
                         "purpose": {"type": "string"},
+                        "expires_after[anchor]": {"type": "string", "enum": ["created_at"]},
+                        "expires_after[seconds]": {"type": "integer"},
                         "file": {"type": "string", "format": "binary"},
                     },
                 }
@@ -75,8 +79,10 @@ def routes(settings: ServiceSettings) -> APIRouter:
             needed="purpose",
         )
         await form.begin(most=settings.file_bytes)
-        purpose = _purpose(form, settings)
-        return await _store(caller, form, purpose, settings.purposes[purpose], idempotency_key)
+        purpose, lasts = _purpose(form, settings), _lasts(form)
+        data_class = settings.purposes[purpose]
+        minted, until = await _minted(caller, data_class, idempotency_key, lasts)
+        return await _store(caller, form, purpose, minted, until)
 
     @router.get("")
     async def list_files(
@@ -124,14 +130,27 @@ def routes(settings: ServiceSettings) -> APIRouter:
     return router
 
 
+async def _minted(
+    caller: Caller, data_class: DataClass, key: str | None, lasts: timedelta | None
+) -> tuple[RecordId, datetime | None]:
+    """Return the id of a new file, and when it expires. The time is that of its minting."""
+    minted = await caller.tenant.new_id(data_class, key=key)
+    if lasts is None:
+        return minted, None
+    until = minted.minted + lasts
+    return await caller.tenant.new_id(data_class, key=key, readable_until=until), until
+
+
 async def _store(
-    caller: Caller, form: FileForm, purpose: str, data_class: DataClass, key: str | None
+    caller: Caller, form: FileForm, purpose: str, minted: RecordId, until: datetime | None
 ) -> FileObject:
-    t = caller.tenant
-    minted = await t.new_id(data_class, key=key)
     try:
-        put = await t.put_file(
-            form.pieces(), id=minted, filename=form.filename, metadata={"purpose": purpose}
+        put = await caller.tenant.put_file(
+            form.pieces(),
+            id=minted,
+            filename=form.filename,
+            metadata={"purpose": purpose},
+            readable_until=until,
         )
     except StreamFailed as failed:
         if isinstance(failed.__cause__, Exception):
@@ -149,6 +168,7 @@ async def _store(
         created_at=int(put.id.minted.timestamp()),
         filename=form.filename or "",
         purpose=purpose,
+        expires_at=None if until is None else int(until.timestamp()),
     )
 
 
@@ -213,17 +233,27 @@ async def _body(request: Request, settings: ServiceSettings) -> AsyncIterator[by
 
 
 def _purpose(form: FileForm, settings: ServiceSettings) -> str:
-    if any(name.startswith("expires_after") for name in form.fields):
-        raise ApiError(
-            400,
-            "unsupported_parameter",
-            "expires_after is not supported: a file is kept as long as its tenant keeps files.",
-            param="expires_after",
-        )
     given = form.fields["purpose"]
     if given not in settings.purposes:
         raise _unknown_purpose(settings)
     return given
+
+
+def _lasts(form: FileForm) -> timedelta | None:
+    """Return how long the file is to be read. None: as long as its tenant keeps files."""
+    given = {name: form.fields.get(f"expires_after[{name}]") for name in ("anchor", "seconds")}
+    if given == {"anchor": None, "seconds": None}:
+        return None
+    seconds = given["seconds"] or ""
+    right = given["anchor"] == "created_at" and seconds.isascii() and seconds.isdigit()
+    if not right or not _SHORTEST <= int(seconds[:_DIGITS]) <= _LONGEST:
+        raise ApiError(
+            400,
+            "invalid_parameter",
+            f"expires_after has the anchor created_at, and {_SHORTEST} to {_LONGEST} seconds.",
+            param="expires_after",
+        )
+    return timedelta(seconds=int(seconds))
 
 
 def _unknown_purpose(settings: ServiceSettings) -> ApiError:

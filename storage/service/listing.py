@@ -1,4 +1,8 @@
-"""A page of a tenant's files. Each is opened, because its name and its purpose are sealed."""
+"""A page of a tenant's files, with their names and purposes.
+
+These are sealed, and opened with the row if ``classes.toml`` declares them as listed; otherwise
+each file is opened.
+"""
 
 import asyncio
 from collections.abc import Sequence
@@ -18,7 +22,7 @@ from storage.service.answers import ApiError
 from storage.service.shapes import FileObject, file_object
 
 PAGE: Final = 100
-"""Files on a page at most: each costs a read."""
+"""Files on a page at most: each may cost a read."""
 _LOOKED_AT: Final = 10_000  # files that a request opens at most, to find those of a purpose
 
 
@@ -39,6 +43,7 @@ async def page(
     last: RecordId | str | None = after
     for _ in range(0, _LOOKED_AT, PAGE):
         rows = await tenant.list(
+            purpose=Purpose.SERVE,
             data_class=data_class,
             newest_first=newest_first,
             after=last,
@@ -59,13 +64,15 @@ async def page(
 
 async def described(tenant: AsyncBoundTenant, rows: Sequence[RecordInfo]) -> Sequence[FileObject]:
     """Return what is shown of records; those that are gone meanwhile are left out."""
-    found = await asyncio.gather(*(_described(tenant, row.id) for row in rows))
+    found = await asyncio.gather(*(_described(tenant, row) for row in rows))
     return [one for one in found if one is not None]
 
 
-async def _described(tenant: AsyncBoundTenant, id: RecordId) -> FileObject | None:
+async def _described(tenant: AsyncBoundTenant, row: RecordInfo) -> FileObject | None:
+    if row.listed.keys() >= {"filename", "purpose"}:
+        return file_object(row, row.listed)
     try:
-        async with tenant.open(id, purpose=Purpose.SERVE) as file:
+        async with tenant.open(row.id, purpose=Purpose.SERVE) as file:
             return file_object(file.info, file.metadata)
     except (NotFound, Erased, Expired):
         return None

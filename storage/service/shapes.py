@@ -9,7 +9,7 @@ from storage import RecordInfo
 
 
 class FileObject(BaseModel):
-    """A file. ``bytes``: its size. ``created_at``: seconds since 1970."""
+    """A file. ``bytes``: its size. ``created_at`` and ``expires_at``: seconds since 1970."""
 
     id: str
     object: Literal["file"] = "file"
@@ -18,6 +18,7 @@ class FileObject(BaseModel):
     filename: str
     purpose: str
     status: Literal["processed"] = "processed"
+    expires_at: int | None = None
 
 
 class FileList(BaseModel):
@@ -61,6 +62,7 @@ def file_object(info: RecordInfo, metadata: Mapping[str, object]) -> FileObject:
         created_at=int(info.id.minted.timestamp()),
         filename=str(metadata.get("filename", "")),
         purpose=str(metadata.get("purpose", "")),
+        expires_at=None if info.readable_until is None else int(info.readable_until.timestamp()),
     )
 
 

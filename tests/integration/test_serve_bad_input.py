@@ -32,6 +32,9 @@ def form(*parts: tuple[str, bytes], end: bytes = b"--b--\r\n") -> bytes:
 
 PURPOSE = ('; name="purpose"', b"fine-tune")
 FILE = ('; name="file"; filename="a.jsonl"', MARK * 100)
+ANCHOR = ('; name="expires_after[anchor]"', b"created_at")
+SECONDS = ('; name="expires_after[seconds]"', b"3600")
+WRONG_END = (400, "invalid_parameter", "expires_after")
 KIND = "multipart/form-data; boundary=b"
 
 
@@ -113,12 +116,19 @@ WRONG: dict[str, tuple[Send, int, str, str | None]] = {
         "unknown_parameter",
         None,
     ),
-    "expires_after": (
-        post(form(PURPOSE, ('; name="expires_after[anchor]"', b"created_at"), FILE)),
-        400,
-        "unsupported_parameter",
-        "expires_after",
+    "expires_after without seconds": (post(form(PURPOSE, ANCHOR, FILE)), *WRONG_END),
+    "expires_after without an anchor": (post(form(PURPOSE, SECONDS, FILE)), *WRONG_END),
+    "expires_after of another anchor": (
+        post(form(PURPOSE, ('; name="expires_after[anchor]"', b"now"), SECONDS, FILE)),
+        *WRONG_END,
     ),
+    **{
+        f"expires_after {seconds!r} seconds": (
+            post(form(PURPOSE, ANCHOR, ('; name="expires_after[seconds]"', seconds), FILE)),
+            *WRONG_END,
+        )
+        for seconds in (b"", b"3599", b"2592001", b"-3600", b"3600.5", b"9" * 99, "٣٦٠٠".encode())
+    },
     "expires_after after the file": (
         post(form(PURPOSE, FILE, ('; name="expires_after[seconds]"', b"3600"))),
         400,

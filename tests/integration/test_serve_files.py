@@ -3,10 +3,11 @@
 import asyncio
 import io
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from openai import AsyncOpenAI, NotFoundError
+from openai import APIStatusError, AsyncOpenAI, NotFoundError
 from openai.types import FileObject
 
 from storage.model import DataClass, KeyScope, Purpose, RecordId
@@ -338,3 +339,41 @@ def test_an_unknown_id_is_not_found(service: Service) -> None:
 
     with service.openai() as client, pytest.raises(NotFoundError):
         client.files.retrieve(other)
+
+
+def test_a_file_may_expire(service: Service) -> None:
+    """To the second: it is told, listed with it, and then neither read nor listed."""
+    clock = service.domicile.clock
+    with service.openai() as client:
+        made = client.files.create(
+            file=("train.jsonl", BODY),
+            purpose="fine-tune",
+            expires_after={"anchor": "created_at", "seconds": 3600},
+        )
+        assert made.expires_at == made.created_at + 3600
+        assert client.files.retrieve(made.id) == made
+        assert list(client.files.list()) == [made]
+        clock.jump(datetime.fromtimestamp(made.expires_at - 5, UTC) - clock.now())
+        assert client.files.content(made.id).read() == BODY
+        clock.advance(timedelta(seconds=6))
+
+        for read in (client.files.retrieve, client.files.content):
+            with pytest.raises(APIStatusError) as caught:
+                read(made.id)
+            assert caught.value.status_code == 410
+        assert list(client.files.list()) == []
+
+
+def test_a_page_opens_no_file(service: Service) -> None:
+    """Names and purposes come with the rows: no backend is asked."""
+    with service.openai() as client:
+        ids = [upload(service, name=f"{n}.jsonl").id for n in range(3)]
+        client.files.retrieve(ids[0])
+        backends = service.domicile.backends.values()
+        before = sum(len(backend.calls) for backend in backends)
+
+        names = [file.filename for file in client.files.list(order="asc", purpose="fine-tune")]
+
+        assert names == ["0.jsonl", "1.jsonl", "2.jsonl"]
+        keys = sum(len(backend.calls) for backend in backends) - before
+        assert keys <= 2  # those of the other two files, which the process made

@@ -77,9 +77,23 @@ BUGS: tuple[Bug, ...] = (
     bug(
         "expires_after is ignored",
         "service/files.py",
-        'if any(name.startswith("expires_after") for name in form.fields):',
-        "if False:",
+        "            readable_until=until,\n",
+        "",
+        FILES,
+    ),
+    bug(
+        "a file lasts for as long as anybody asks",
+        "service/files.py",
+        "    if not right or not _SHORTEST <= int(seconds[:_DIGITS]) <= _LONGEST:\n",
+        "    if not right:\n",
         BAD_INPUT,
+    ),
+    bug(
+        "a page opens each file",
+        "service/listing.py",
+        '    if row.listed.keys() >= {"filename", "purpose"}:\n',
+        "    if False:\n",
+        FILES,
     ),
     bug(
         "a conflict is repeated",
