@@ -293,7 +293,8 @@ def check_version(version: object) -> None:
     """Check the version of metadata. Raises InvalidRequest."""
     if type(version) is not int or not 0 <= version < _MOST_VERSIONS:
         raise InvalidRequest(
-            "version must be a number from 0 on.", advice="Pass info.metadata_version."
+            "The version of metadata must be a number from 0 on.",
+            advice="Pass the one that the record had when you read it.",
         )
 
 

@@ -5,7 +5,7 @@ caller. So what is kept is named, field by field, and all else is left out.
 """
 
 import base64
-import binascii
+import codecs
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -30,8 +30,14 @@ CONTENT = (
     "text",
     "prediction",
     "previous_response_id",
+    "chat_template_kwargs",
+    "extra_body",
+    "fallbacks",
 )
-"""What a model is given."""
+"""What a model is given. The last ones may replace what stands in the others."""
+
+SECRET = frozenset({"api_key", "authorization", "extra_headers", "headers", "secret_fields"})
+"""What is left out wherever it stands."""
 
 PARAMETERS = (
     "temperature",
@@ -57,21 +63,48 @@ PARAMETERS = (
 )
 """How it is asked to answer."""
 
-GROWING = frozenset(
-    {"content", "text", "refusal", "reasoning", "reasoning_content", "thinking", "arguments"}
+FIXED = frozenset(
+    {"id", "object", "model", "role", "type", "name", "finish_reason", "service_tier"}
+    | {"system_fingerprint", "provider"}
 )
-"""The strings of an answer that come in pieces."""
+"""The strings of an answer that come whole with each piece. All others come in pieces."""
+
+MOST_ATTACHMENTS = 64
+"""How many images, sounds and files one request may carry inline."""
+
+_BYTES = "application/octet-stream"
 
 TOKENS = ("prompt_tokens", "completion_tokens", "input_tokens", "output_tokens")
 """How long a prompt and an answer are, by the model's count."""
 
+_REPLACING = frozenset({"extra_body", "fallbacks"})
 _FINAL = frozenset({"response.completed", "response.incomplete", "response.failed"})
-_DATA = re.compile(r"data:([\w.+-]+/[\w.+-]+)?[^,]{0,200};base64,")
+_DATA = re.compile(
+    r"data:([\w.+-]{1,100}/[\w.+-]{1,100})?(?:;[\w.+-]{1,40}=[\w.+-]{1,40}){0,4};base64,"
+    r"([A-Za-z0-9+/]*={0,2})",
+    re.ASCII,
+)
 
 
 def request_of(data: Mapping[str, object]) -> dict[str, object]:
     """Return what a model is given, and how it is asked to answer. Nothing else of a request."""
-    return {name: data[name] for name in (*CONTENT, *PARAMETERS) if data.get(name) is not None}
+    given = {name: data[name] for name in (*CONTENT, *PARAMETERS) if data.get(name) is not None}
+    return {
+        name: _without_secrets(value) if name in _REPLACING else value
+        for name, value in given.items()
+    }
+
+
+def _without_secrets(given: object) -> object:
+    if isinstance(given, Mapping):
+        return {
+            key: _without_secrets(value)
+            for key, value in given.items()
+            if str(key).lower() not in SECRET
+        }
+    if isinstance(given, list | tuple):
+        return [_without_secrets(one) for one in given]
+    return given
 
 
 def tokens_of(answer: object) -> dict[str, int]:
@@ -91,11 +124,19 @@ class Attachment:
 
 
 def attachments(given: object) -> list[Attachment]:
-    """Return what a request carries as base64, in the order of ``with_references``."""
+    """Return what a request carries as base64, in the order of ``with_references``.
+
+    Raises InvalidRequest if it is more than MOST_ATTACHMENTS.
+    """
     found: list[Attachment] = []
 
     def take(one: Attachment) -> str:
         found.append(one)
+        if len(found) > MOST_ATTACHMENTS:
+            raise InvalidRequest(
+                f"A request carries at most {MOST_ATTACHMENTS} attachments.",
+                advice="Send fewer, or give their addresses.",
+            )
         return ""
 
     _replaced(given, take)
@@ -112,21 +153,24 @@ def with_references(given: object, references: Iterator[RecordId]) -> object:
 
 def _replaced(given: object, replace: Callable[[Attachment], str]) -> object:
     if isinstance(given, str):
-        start = _DATA.match(given)
-        if start is None:
-            return given
-        return replace(_decoded(start[1] or "application/octet-stream", given[start.end() :]))
+        found = _DATA.fullmatch(given)
+        one = None if found is None else _decoded(found[1] or _BYTES, found[2])
+        return given if one is None else replace(one)
     if isinstance(given, Mapping):
-        inline = _inline(given)
         return {
-            key: replace(_decoded(inline, value))
-            if inline is not None and key == "data" and isinstance(value, str)
+            key: _replaced_data(_inline(given), value, replace)
+            if key == "data"
             else _replaced(value, replace)
             for key, value in given.items()
         }
     if isinstance(given, list | tuple):
         return [_replaced(one, replace) for one in given]
     return given
+
+
+def _replaced_data(kind: str | None, value: object, replace: Callable[[Attachment], str]) -> object:
+    one = _decoded(kind, value) if kind is not None and isinstance(value, str) else None
+    return _replaced(value, replace) if one is None else replace(one)
 
 
 def _inline(given: Mapping[str, object]) -> str | None:
@@ -138,11 +182,12 @@ def _inline(given: Mapping[str, object]) -> str | None:
     return None
 
 
-def _decoded(kind: str, text: str) -> Attachment:
+def _decoded(kind: str, text: str) -> Attachment | None:
+    """Return what is base64. None: it is not, so it stays in the request as it is."""
     try:
         return Attachment(kind, base64.b64decode(text, validate=True))
-    except binascii.Error:
-        return Attachment(kind, text.encode())  # the model sees to it; here no byte is lost
+    except ValueError:
+        return None
 
 
 class Answer:
@@ -153,10 +198,12 @@ class Answer:
         self._merged = _Merged()
         self._events: list[object] = []
         self._final: object = None
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     def add(self, piece: object) -> None:
         """Take a piece: of a chat, an event, or bytes of a stream of events."""
-        plain = as_plain(piece)
+        text = self._decoder.decode(piece) if isinstance(piece, bytes) else None
+        plain = as_plain(piece) if text is None else text
         if not isinstance(plain, Mapping):
             self._events.append(plain)
         elif "choices" in plain:
@@ -176,31 +223,38 @@ class Answer:
 
 
 class _Merged:
-    """An object whose pieces are merged: strings grow, lists by their ``index``, else the last."""
+    """An object whose pieces are merged: strings grow, and lists by their ``index`` or at the end.
+
+    Of what is FIXED, and of numbers, the last piece counts.
+    """
 
     def __init__(self) -> None:
         self._texts: dict[str, list[str]] = {}
         self._below: dict[str, _Merged] = {}
         self._lists: dict[str, dict[int, _Merged]] = {}
+        self._ends: dict[str, list[object]] = {}
         self._last: dict[str, object] = {}
 
     def add(self, piece: Mapping[str, object]) -> None:
         for key, value in piece.items():
             if value is None:
                 continue
-            if isinstance(value, str) and key in GROWING:
+            if isinstance(value, str) and key not in FIXED:
                 self._texts.setdefault(key, []).append(value)
             elif isinstance(value, Mapping):
                 self._below.setdefault(key, _Merged()).add(value)
             elif isinstance(value, list) and all(_indexed(one) for one in value):
                 for one in value:
                     self._lists.setdefault(key, {}).setdefault(one["index"], _Merged()).add(one)
+            elif isinstance(value, list):
+                self._ends.setdefault(key, []).extend(value)
             else:
                 self._last[key] = value
 
     def value(self) -> dict[str, object]:
         whole: dict[str, object] = dict(self._last)
         whole |= {key: "".join(pieces) for key, pieces in self._texts.items()}
+        whole |= self._ends
         for key, below in self._below.items():
             whole["message" if key == "delta" else key] = below.value()
         for key, found in self._lists.items():
@@ -232,5 +286,8 @@ def as_plain(given: object) -> object:
 
 
 def encoded(given: object) -> bytes:
-    """Return JSON."""
-    return json.dumps(given, ensure_ascii=False, separators=(",", ":")).encode()
+    """Return JSON. What UTF-8 cannot say, such as half of a pair, is escaped."""
+    try:
+        return json.dumps(given, ensure_ascii=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError:
+        return json.dumps(given, separators=(",", ":")).encode()

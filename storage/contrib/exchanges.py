@@ -6,7 +6,7 @@ What a hook for a gateway has to do, without any gateway: ``storage.contrib.lite
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from weakref import finalize
 
@@ -127,7 +127,8 @@ class Exchanges:
             await tenant.new_id(DataClass.PROMPT, key=f"{call}/{number}")
             for number in range(len(found) + 1)
         ]
-        body = encoded(with_references(plain, iter(ids[1:])) if found else plain)
+        references = map(_reference, ids[1:])
+        body = encoded(with_references(plain, references) if found else plain)
         put = await tenant.put(
             DataClass.PROMPT,
             body,
@@ -185,6 +186,15 @@ class Exchanges:
                 self._store = AsyncStore(await asyncio.to_thread(opening.__enter__))
                 self._closing = finalize(self, _close, self._store, opening)
             return self._store
+
+
+def _reference(own: RecordId) -> RecordId:
+    """Return an id by which the record is found, and which a repeated call has too.
+
+    The moment of the minting differs from call to call, and nobody looks for a record by it.
+    """
+    day = own.minted.replace(hour=0, minute=0, second=0, microsecond=0)
+    return replace(own, minted=day)
 
 
 def _close(store: AsyncStore, opening: AbstractContextManager[Store]) -> None:

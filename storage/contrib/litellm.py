@@ -15,7 +15,7 @@ from fastapi import HTTPException
 from litellm.integrations.custom_logger import CustomLogger
 from litellm.litellm_core_utils.redact_messages import should_redact_message_logging
 
-from storage import DomicileError, InvalidRequest, Refused, WrongRegion, open_store
+from storage import DomicileError, InvalidRequest, WrongRegion, open_store
 from storage.contrib.content import Answer, as_plain, request_of, tokens_of
 from storage.contrib.exchanges import Asker, Exchange, Exchanges, Level, Opening
 
@@ -111,13 +111,13 @@ class DomicileLogger(CustomLogger):  # type: ignore[misc] # its types are not ch
         """Store the prompt. Raises HTTPException if it cannot be stored, unless it may pass."""
         metadata = _metadata(data)
         metadata.pop(_KEY, None)
-        level = self._level_of(data)
-        if level is Level.NONE:
-            return
-        if call_type not in COVERED:
-            self._miss("not_covered")
-            return
         with self._guarded():
+            level = self._level_of(data)
+            if level is Level.NONE:
+                return
+            if call_type not in COVERED:
+                self._miss("not_covered")
+                return
             begun = _Begun()
             begun.exchange = await self._exchanges.begin(
                 self._asker(user_api_key_dict, data, metadata),
@@ -151,7 +151,8 @@ class DomicileLogger(CustomLogger):  # type: ignore[misc] # its types are not ch
         try:
             async for piece in response:
                 if exchange is not None:
-                    answer.add(piece)
+                    with self._guarded(begun=True):
+                        answer.add(piece)
                 yield piece
         except BaseException as error:
             if exchange is not None:
@@ -185,8 +186,8 @@ class DomicileLogger(CustomLogger):  # type: ignore[misc] # its types are not ch
         facts = {"error": type(error).__name__, "status": getattr(error, "status_code", None)}
         try:
             await self._exchanges.end(exchange, answer, facts=facts, incomplete=True)
-        except DomicileError as failure:
-            self._miss(failure.code)
+        except Exception as failure:  # noqa: BLE001 - an error of the content says what it is
+            self._miss(_as_ours(failure).code)
 
     def _asker(self, key: Key, data: Mapping[str, Any], metadata: Mapping[str, Any]) -> Asker:
         owner = next((one for one in (key.org_id, key.team_id) if one), None)
@@ -218,28 +219,38 @@ class DomicileLogger(CustomLogger):  # type: ignore[misc] # its types are not ch
         """
         try:
             yield
-        except DomicileError as error:
-            self._miss(error.code)
+        except Exception as error:  # noqa: BLE001 - an error of the content quotes it
+            ours = _as_ours(error)
+            self._miss(ours.code)
             if not self._fail_closed:
                 return
-            if begun:
-                raise
-            raise _told(error) from error
+            failed = ours if begun else _told(ours)
+            raise failed from (error if error is ours else None)
 
     def _miss(self, code: str) -> None:
         self.missed[code] += 1
         _LOG.warning("domicile_not_stored: %s", code)
 
 
+def _as_ours(error: Exception) -> DomicileError:
+    """Return the error, or in the place of another one what can be told without its content."""
+    if isinstance(error, DomicileError):
+        return error
+    return InvalidRequest(
+        f"The request or the answer cannot be stored ({type(error).__name__}).",
+        advice="Store it by the API instead.",
+    )
+
+
 def _told(error: DomicileError) -> HTTPException:
-    """Return what the client is told. OpenAI's client repeats a 503, and no 403."""
-    refused = isinstance(error, Refused | InvalidRequest)
-    status = error.http_status if refused else 503
-    if status in {404, 409} or (status == 421 and not isinstance(error, WrongRegion)):
+    """Return what the client is told. OpenAI's client repeats what is 409 or 500 and more."""
+    status = 503 if error.retryable else error.http_status
+    if status in {404, 409, 410} or (status == 421 and not isinstance(error, WrongRegion)):
         status = 400
     return HTTPException(
         status_code=status,
         detail={"error": f"It was not stored, so it failed: {error.code}: {error.message}"},
+        headers={} if error.retryable else {"x-should-retry": "false"},
     )
 
 

@@ -1,7 +1,7 @@
 """OpenAI's Files: create, list, retrieve, content and delete."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import datetime, timedelta
 from typing import Annotated, Final, Literal
 
@@ -11,24 +11,27 @@ from fastapi.responses import StreamingResponse
 from storage import (
     AsyncOpenFile,
     DataClass,
+    Erased,
     KeyScope,
     NotFound,
+    OutcomeUnknown,
     Purpose,
     RecordId,
     ServiceSettings,
     StreamFailed,
 )
 from storage.service import listing
-from storage.service.answers import ApiError
+from storage.service.answers import ApiError, snake
 from storage.service.callers import Caller, caller_with
 from storage.service.ranges import wanted
+from storage.service.room import Room
 from storage.service.shapes import FileDeleted, FileList, FileObject, file_object, page_of
 from storage.service.uploads import PIECE, FileForm, too_large
 
 Reader = Annotated[Caller, Depends(caller_with(KeyScope.READ))]
 Writer = Annotated[Caller, Depends(caller_with(KeyScope.WRITE))]
 
-_READ: Final = 4 * 1024 * 1024  # bytes that are fetched from a backend at once
+_READ: Final = 1024 * 1024  # bytes that are fetched from a backend at once
 _SHORTEST, _LONGEST, _DIGITS = 3600, 2_592_000, 8  # seconds: an hour, thirty days
 _AROUND: Final = 64 * 1024  # bytes of a form around its file
 _FIELDS: Final = {
@@ -59,7 +62,7 @@ _FORM: Final = {
 
 def routes(settings: ServiceSettings) -> APIRouter:
     """Return the routes of files."""
-    router = APIRouter(prefix="/v1/files", tags=["Files"])
+    router, room = APIRouter(prefix="/v1/files", tags=["Files"]), Room()
     (stored_as,) = set(settings.purposes.values())
 
     @router.post("", openapi_extra=_FORM)
@@ -78,11 +81,12 @@ def routes(settings: ServiceSettings) -> APIRouter:
             known=_FIELDS,
             needed="purpose",
         )
-        await form.begin(most=settings.file_bytes)
-        purpose, lasts = _purpose(form, settings), _lasts(form)
-        data_class = settings.purposes[purpose]
-        minted, until = await _minted(caller, data_class, idempotency_key, lasts)
-        return await _store(caller, form, purpose, minted, until)
+        with room.taken_by(caller.tenant.id):
+            await form.begin(most=settings.file_bytes)
+            purpose, lasts = _purpose(form, settings), _lasts(form)
+            data_class = settings.purposes[purpose]
+            minted, until = await _minted(caller, data_class, idempotency_key, lasts)
+            return await _store(caller, form, purpose, minted, until)
 
     @router.get("")
     async def list_files(
@@ -117,8 +121,9 @@ def routes(settings: ServiceSettings) -> APIRouter:
     async def delete(request: Request, caller: Writer, file_id: str) -> FileDeleted:
         """Erase a file. On return nothing of it can be read."""
         found = _parsed(file_id, stored_as)
-        await caller.tenant.head(found)
-        await caller.tenant.delete(found, ticket=request.state.request_id)
+        with suppress(Erased):  # by this request, whose answer was lost
+            await caller.tenant.head(found)
+            await caller.tenant.delete(found, ticket=request.state.request_id)
         return FileDeleted(id=str(found))
 
     @router.get("/{file_id}/content", response_class=StreamingResponse)
@@ -152,6 +157,13 @@ async def _store(
             metadata={"purpose": purpose},
             readable_until=until,
         )
+    except OutcomeUnknown as unknown:
+        raise ApiError(
+            503,
+            snake(unknown.code),
+            f"Whether the file {minted} was stored is not known. Retrieve it in a moment.",
+            headers={"x-should-retry": "false"},  # another upload would be another file
+        ) from unknown
     except StreamFailed as failed:
         if isinstance(failed.__cause__, Exception):
             raise failed.__cause__ from None
@@ -162,6 +174,9 @@ async def _store(
             "zero_retention",
             "Nothing was stored: the tenant keeps no files (zero retention).",
         )
+    if put.id.minted != minted.minted:  # it was stored before: what was said then counts
+        found = await caller.tenant.head(put.id)
+        until = found.readable_until
     return FileObject(
         id=str(put.id),
         bytes=form.size,

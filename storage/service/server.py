@@ -14,6 +14,7 @@ from storage.service.protocol import guarded
 
 _HEADERS: Final = 16 * 1024  # bytes of the headers of a request at most
 _END: Final = 30  # seconds for the answers that are being made when the server ends
+_CONNECTIONS: Final = 512  # at once; uvicorn answers 503 to more
 _QUIET: Final = {  # its lines have the texts of libraries in them
     "version": 1,
     "disable_existing_loggers": False,
@@ -61,6 +62,7 @@ def server_of(
         ssl_keyfile=settings.tls_key,
         h11_max_incomplete_event_size=_HEADERS,
         timeout_graceful_shutdown=_END,
+        limit_concurrency=_CONNECTIONS,
     )
     return uvicorn.Server(config)
 

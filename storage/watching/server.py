@@ -21,7 +21,7 @@ from storage.watching.probes import Answer
 Respond = Callable[[str], Answer]
 """Answers the path of a request."""
 
-_TIME: Final = 5.0  # seconds to send a request, and to take each part of the answer
+_TIME: Final = 5.0  # seconds for a request and its answer
 _REQUESTS: Final = 16  # at once
 LOOPBACK: Final = "127.0.0.1"
 
@@ -104,14 +104,23 @@ class _Server(ThreadingHTTPServer):
             raise
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
-        """Answer, and give the place back."""
+        """Answer, and give the place back. Who is slow is cut off: a timeout is of each read."""
+        over = threading.Timer(_TIME, _cut, [request])
+        over.daemon = True
+        over.start()
         try:
             super().process_request_thread(request, client_address)
         finally:
+            over.cancel()
             self._room.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
         """Do nothing about a client that has left."""
+
+
+def _cut(request: socket.socket) -> None:
+    with suppress(OSError):  # it is over
+        request.shutdown(socket.SHUT_RDWR)
 
 
 class _Handler(BaseHTTPRequestHandler):

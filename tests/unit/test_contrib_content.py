@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from storage import DataClass, InvalidRequest, RecordId
 from storage.contrib.content import (
+    MOST_ATTACHMENTS,
     Answer,
     Attachment,
     as_plain,
@@ -90,7 +91,83 @@ def test_an_address_is_a_reference_already() -> None:
 
 def test_what_is_no_base64_is_kept_as_it_is() -> None:
     """No byte is lost because a client sent a bad one."""
-    assert attachments(["data:image/png;base64,%%%"]) == [Attachment("image/png", b"%%%")]
+    for text in (
+        "data:image/png;base64,%%%",
+        "data:;base64,\u00e9",
+        "data:;base64,AAAA\n",
+        "data:;base64,A",
+        "data:How do I hide it?;base64,ok==",
+        "data:text/plain;charset=utf-8;base64,AAAA and more",
+        "see data:;base64,AAAA",
+    ):
+        assert attachments([text]) == []
+        assert with_references([text], iter([])) == [text]
+    wrong = {"type": "base64", "media_type": "image/png", "data": "%%%"}
+    assert attachments(wrong) == []
+    assert with_references(wrong, iter([])) == wrong
+
+
+def test_a_request_carries_so_many_attachments() -> None:
+    """Each is a record of its own."""
+    one = "data:;base64,AAAA"
+    assert len(attachments([one] * MOST_ATTACHMENTS)) == MOST_ATTACHMENTS
+    with pytest.raises(InvalidRequest):
+        attachments([one] * (MOST_ATTACHMENTS + 1))
+
+
+def test_what_replaces_other_fields_is_kept_without_keys() -> None:
+    """The model may be given those instead."""
+    request = request_of(
+        {
+            "messages": [],
+            "extra_body": {"messages": ["other"], "api_key": "k", "Headers": {"a": "b"}},
+            "fallbacks": [{"model": "m", "messages": ["again"], "api_key": "k"}],
+            "api_key": "k",
+        }
+    )
+    assert request == {
+        "messages": [],
+        "extra_body": {"messages": ["other"]},
+        "fallbacks": [{"model": "m", "messages": ["again"]}],
+    }
+
+
+def test_pieces_of_any_name_are_put_together() -> None:
+    """Also of calls of custom tools, sounds and thoughts; and bytes that end in a character."""
+    answer = Answer()
+    for text in ("ab", "cd"):
+        answer.add(
+            {
+                "choices": [
+                    {
+                        "index": 0,
+                        "delta": {
+                            "role": "assistant",
+                            "audio": {"data": text},
+                            "custom": {"input": text},
+                            "thinking_blocks": [{"thinking": text}],
+                        },
+                    }
+                ]
+            }
+        )
+    value: Any = answer.value()
+    assert value["choices"][0]["message"] == {
+        "role": "assistant",
+        "audio": {"data": "abcd"},
+        "custom": {"input": "abcd"},
+        "thinking_blocks": [{"thinking": "ab"}, {"thinking": "cd"}],
+    }
+    raw = Answer()
+    for byte in "gr\u00fcn".encode():
+        raw.add(bytes([byte]))
+    events: Any = raw.value()
+    assert "".join(events["events"]) == "gr\u00fcn"
+
+
+def test_half_of_a_pair_is_stored_too() -> None:
+    """A model may answer with one. UTF-8 cannot say it."""
+    assert json.loads(encoded({"text": "\ud83d"})) == {"text": "\ud83d"}
 
 
 def chunks(text: str) -> list[dict[str, Any]]:
