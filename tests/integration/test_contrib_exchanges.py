@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 
 import pytest
 
@@ -129,7 +130,9 @@ def test_images_are_records_that_go_with_their_prompt(
     asyncio.run(begin(exchanges, request=request))
 
     image, prompt = sorted(records(tenant), key=lambda one: "content_type" not in one.metadata)
-    assert json.loads(prompt.body) == {"messages": [{"image_url": {"url": f"domicile:{image.id}"}}]}
+    (message,) = json.loads(prompt.body)["messages"]
+    reference = message["image_url"]["url"].removeprefix("domicile:")
+    assert tenant.get(reference, purpose=Purpose.SERVE).id == image.id
     assert (image.body, image.metadata) == (b"\x89PNG", {"content_type": "image/png"})
     assert len(tenant.list(subject="user-7")) == 2
     tenant.erase(Scope.record(prompt.id), reason=Reason.CUSTOMER_REQUEST)
@@ -147,6 +150,21 @@ def test_a_repeated_call_is_one_prompt(domicile: Domicile, exchanges: Exchanges)
 
     asyncio.run(repeat())
     assert len(records(domicile.tenant())) == 1
+
+
+def test_a_repeated_call_with_an_image_is_one_prompt(
+    domicile: Domicile, exchanges: Exchanges
+) -> None:
+    """At another moment: the first try may have ended before the image was stored."""
+    request = {"messages": [{"image_url": {"url": "data:image/png;base64,iVBORw=="}}]}
+
+    async def repeat() -> None:
+        one = await begin(exchanges, request=request)
+        domicile.clock.advance(timedelta(minutes=2))
+        assert (await begin(exchanges, request=request)).prompt == one.prompt
+
+    asyncio.run(repeat())
+    assert len(records(domicile.tenant())) == 2
 
 
 def test_an_answer_is_stored_though_its_caller_leaves(

@@ -18,6 +18,7 @@ from storage import (
     Purpose,
     Reason,
     Record,
+    RecordId,
     Scope,
     Settings,
     open_store,
@@ -182,7 +183,8 @@ def test_tools_and_images_are_stored(proxy: Proxy, tenant: BoundTenant, model: M
     *sent, completion = of(tenant, "user-6")
     picture, prompt = sorted(sent, key=lambda one: "content_type" not in one.metadata)
     assert json.loads(prompt.body)["tools"] == [tool]
-    assert messages(prompt)[0]["content"][1]["image_url"]["url"] == f"domicile:{picture.id}"
+    url = messages(prompt)[0]["content"][1]["image_url"]["url"]
+    assert RecordId.parse(url.removeprefix("domicile:")).unique == picture.id.unique
     assert picture.body == b"\x89PNG"
     (call,) = json.loads(completion.body)["choices"][0]["message"]["tool_calls"]
     assert call["function"] == CALL["function"]

@@ -3,7 +3,7 @@
 import json
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from http.client import HTTPConnection
 from io import StringIO
 from threading import Event
@@ -108,6 +108,20 @@ def test_who_sends_nothing_is_cut_off_and_delays_nobody(monkeypatch: pytest.Monk
         assert asked(made.port, "/metrics")[0] == 200
         slow.settimeout(30)
         assert slow.recv(100) == b""
+
+
+def test_who_sends_byte_by_byte_is_cut_off_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each byte comes in time, and the request does not."""
+    monkeypatch.setattr(server, "_TIME", 0.3)
+    with serving(echo) as made, socket.create_connection(("127.0.0.1", made.port)) as slow:
+        slow.settimeout(0.05)
+        for _ in range(400):
+            with suppress(TimeoutError):
+                slow.sendall(b"G")
+                if slow.recv(100) == b"":
+                    break
+        else:
+            pytest.fail("It is still there.")
 
 
 def test_one_of_too_many_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:

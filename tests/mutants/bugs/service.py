@@ -75,6 +75,27 @@ BUGS: tuple[Bug, ...] = (
         BAD_INPUT,
     ),
     bug(
+        "a tenant takes all uploads",
+        "service/room.py",
+        " or self._taken[tenant] >= OF_A_TENANT:",
+        ":",
+        "tests/unit/test_service_room.py",
+    ),
+    bug(
+        "an upload whose outcome is unknown is repeated",
+        "service/files.py",
+        'headers={"x-should-retry": "false"},',
+        "headers={},",
+        FILES,
+    ),
+    bug(
+        "a repeated upload tells another end",
+        "service/files.py",
+        "    if put.id.minted != minted.minted:",
+        "    if False:",
+        FILES,
+    ),
+    bug(
         "expires_after is ignored",
         "service/files.py",
         "            readable_until=until,\n",
