@@ -288,7 +288,6 @@ class TestRetries:
         assert got[1].headers["x-should-retry"] == "false"
         assert got[1].json()["error"]["code"] == "id_conflict"
 
-
     def test_one_with_an_end_tells_the_first_end(self, service: Service) -> None:
         """Whenever it is repeated."""
         with service.openai() as client:

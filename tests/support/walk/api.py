@@ -11,11 +11,14 @@ from typing import Any
 from uuid import UUID
 
 from storage.errors import (
+    ApiKeyInvalid,
     ConsentRefused,
+    DomicileError,
     Erased,
     ExitRefused,
     GrantRefused,
     HoldRefused,
+    InvalidRequest,
     NotFound,
     ObjectionRefused,
     PurposeRefused,
@@ -30,6 +33,7 @@ from storage.model import (
     ExitKind,
     FineTuning,
     GrantSpec,
+    KeyScope,
     NewRecord,
     Origin,
     Purpose,
@@ -165,6 +169,10 @@ def _people(world: World) -> Some:
         "Grants.request": [Given(asked(world.who, Scope.subject("u")), **nobody)],
         "Grants.revoke": [Given(world.grant, **nobody)],
         "Grants.show": grant,
+        "ApiKeys.create": [Given(TENANT, KeyScope.READ)],
+        "ApiKeys.identify": [Given("dmc_nobody", refused=ApiKeyInvalid)],
+        "ApiKeys.list": [Given(TENANT)],
+        "ApiKeys.revoke": [Given(NOBODY, refused=NotFound)],
         "Roster.enter": [Given(HOME, person("erin"))],
         "Roster.list": [Given(HOME)],
     }
@@ -265,7 +273,7 @@ def _tenant(world: World) -> Some:
         "withdraw": [Given("nobody", **by, refused=ObjectionRefused)],
     }
     made_of = {f"{kind}.{name}": given for kind in KINDS for name, given in made.items()}
-    opened = Given(purpose=Purpose.SERVE, refused=PurposeRefused)
+    opened = Given(purpose=Purpose.SERVE, refused=DomicileError)
     return {**made_of, "BoundTenant.list": [*made["list"], opened]}
 
 
@@ -280,7 +288,13 @@ def _reads(world: World) -> Some:
         "BoundTenant.export": [refuse("u", purpose=Purpose.SERVE)],
         "BoundTenant.flags": [refuse(world.record, purpose=purpose) for purpose in Purpose],
         "BoundTenant.get": read,
-        "BoundTenant.get_many": [refuse([world.record], purpose=Purpose.SERVE)],
+        "BoundTenant.get_many": [
+            Given(
+                [world.record],
+                purpose=Purpose.SERVE,
+                refused=InvalidRequest if world.who.staff else None,
+            )
+        ],
         "BoundTenant.hand_over": [refuse(world.record, "klarblick")],
         "BoundTenant.open": read,
         "BoundTenant.screen": [refuse(classifier)],

@@ -194,6 +194,9 @@ def _tenants(place: Place) -> Commands:
     refused, none = Exit.REFUSED, Exit.NOT_THERE
     choice = (TENANT, "delete", "--on", "2999-01-01", "--document", DIGEST)
     return {
+        "apikey create": does(TENANT, "--scope", "read"),
+        "apikey list": does(TENANT),
+        "apikey revoke": does(NOBODY, ends=none),
         "tenant ensure": does("brief", *terms),
         "tenant list": does(),
         "tenant remove": does("brief"),
@@ -235,6 +238,7 @@ def _operation(place: Place) -> Commands:
     return {
         "init": does(),
         "doctor": does(),
+        "serve": Never("it serves until it is told to end"),
         "demo": Never("it has a Domicile of its own, and shows what is in it"),
         "worker": does("--once"),
         "scrub": does(),
