@@ -4,6 +4,8 @@
     ├── InvalidRequest           the caller must change the request
     │   ├── MalformedId  StaleId  UnknownClass  NaiveDatetime
     │   ├── MetadataTooLarge  BodyTooLarge  StreamFailed
+    │   ├── AnswerFull           one of many that were asked for does not fit beside the others
+    │   ├── MetadataConflict     somebody else replaced the metadata
     │   ├── LineageConflict      a record that it derives from is missing, or of another subject
     │   └── IdConflict           the id belongs to other content
     ├── Refused                  the policy forbids it; ``reasons`` has the reason codes
