@@ -301,7 +301,7 @@ class TestRetries:
                 )
                 ends.append((made.id, made.expires_at))
                 service.domicile.clock.advance(timedelta(minutes=30))
-            assert ends[0][1] == ends[1][1] == client.files.retrieve(made.id).expires_at
+            assert ends[0][1] == ends[1][1] == client.files.retrieve(ends[0][0]).expires_at
 
     def test_an_unknown_outcome_is_not_repeated(self, service: Service) -> None:
         """Another upload would be another file, and nobody would know the first."""
