@@ -12,6 +12,7 @@ from openai.types import FileObject
 
 from storage.model import DataClass, KeyScope, Purpose, RecordId
 from storage.testing import fail
+from tests.support.faults.transactions import COMMITTING
 from tests.support.serving import Service, service
 
 __all__ = ["service"]
@@ -306,10 +307,11 @@ class TestRetries:
     def test_an_unknown_outcome_is_not_repeated(self, service: Service) -> None:
         """Another upload would be another file, and nobody would know the first."""
         with service.domicile.catalog_faults() as faults, service.http() as client:
-            faults.drop_after_commit("INSERT INTO file")
+            faults.at_commit(COMMITTING, after=faults.vanish)
             got = client.post(
                 "/v1/files", data={"purpose": "fine-tune"}, files={"file": ("a.jsonl", BODY)}
             )
+            faults.down = False
         error = got.json()["error"]
 
         assert (got.status_code, error["code"]) == (503, "outcome_unknown")
