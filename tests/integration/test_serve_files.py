@@ -397,15 +397,19 @@ def test_a_file_may_expire(service: Service) -> None:
 
 
 def test_a_page_opens_no_file(service: Service) -> None:
-    """Names and purposes come with the rows: no backend is asked."""
-    with service.openai() as client:
-        ids = [upload(service, name=f"{n}.jsonl").id for n in range(3)]
-        client.files.retrieve(ids[0])
-        backends = service.domicile.backends.values()
-        before = sum(len(backend.calls) for backend in backends)
+    """Names and purposes come with the rows: a longer page asks the catalog no more often."""
+    for n in range(3):
+        upload(service, name=f"{n}.jsonl")
 
-        names = [file.filename for file in client.files.list(order="asc", purpose="fine-tune")]
+    with service.http() as client, service.domicile.catalog_faults() as faults:
 
-        assert names == ["0.jsonl", "1.jsonl", "2.jsonl"]
-        keys = sum(len(backend.calls) for backend in backends) - before
-        assert keys <= 2  # those of the other two files, which the process made
+        def asked(limit: int) -> tuple[list[str], int]:
+            before = faults.statements
+            page = client.get(f"/v1/files?order=asc&limit={limit}").json()
+            return [file["filename"] for file in page["data"]], faults.statements - before
+
+        asked(1)  # the use of the key is noted once a minute
+        (one, few), (all_, as_many) = asked(1), asked(3)
+
+    assert (one, all_) == (["0.jsonl"], ["0.jsonl", "1.jsonl", "2.jsonl"])
+    assert as_many == few

@@ -31,7 +31,7 @@ from storage import (
 )
 from storage.catalog import metadata as stored_metadata
 from storage.testing import SERVICE, Domicile
-from tests.support.holds import place_hold, release_holds
+from tests.support.holds import place_hold, place_wide, release_holds
 
 PROMPT, SERVE = DataClass.PROMPT, Purpose.SERVE
 
@@ -175,17 +175,20 @@ def test_a_hold_that_is_placed_meanwhile_waits(
 
     def place_first(*given: object) -> None:
         def place() -> None:
-            place_hold(domicile)
+            place_wide(domicile)
             placed.set()
 
         placing.append(threading.Thread(target=place))
         placing[0].start()
-        assert not placed.wait(0.3)
+        while not placed.is_set() and not faults.lock_waiters():
+            placed.wait(0.01)
+        assert not placed.is_set()
         replace_(*given)  # type: ignore[arg-type]
 
     monkeypatch.setattr(stored_metadata, "replace", place_first)
-    assert tenant.update_metadata(known, {"before": True}, version=0) == 1
-    placing[0].join(30)
+    with domicile.catalog_faults() as faults:
+        assert tenant.update_metadata(known, {"before": True}, version=0) == 1
+        placing[0].join(30)
     assert placed.is_set()
     monkeypatch.undo()
     with pytest.raises(Refused):
