@@ -15,6 +15,7 @@ from storage import (
     AsyncStore,
     BoundTenant,
     DataClass,
+    DomicileError,
     Erased,
     GrantSpec,
     InvalidRequest,
@@ -153,6 +154,18 @@ def test_what_is_lost_has_a_line_with_its_error(domicile: Domicile, tenant: Boun
     domicile.take_down("eu-a", "eu-b")
     with pytest.raises(Unavailable):
         list(tenant.export("ann", purpose=Purpose.SERVE))
+
+
+def test_a_key_that_may_be_back_later_ends_the_export(
+    domicile: Domicile, tenant: BoundTenant
+) -> None:
+    """A process that has not read it yet, while no backend answers."""
+    with domicile.open_another() as store:
+        other = store.tenant(tenant.id).bind(SERVICE)
+        domicile.take_down("eu-a", "eu-b")
+        with pytest.raises(DomicileError) as caught:
+            list(other.export("ann", purpose=Purpose.SERVE))
+    assert caught.value.retryable
 
 
 @pytest.mark.parametrize("name", ["", None, 7, "x" * 5000])
