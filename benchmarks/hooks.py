@@ -36,7 +36,7 @@ def percentiles(seconds: list[float]) -> str:
 
 
 async def gateway(store: Store, count: int, at_once: int) -> tuple[list[float], list[float]]:
-    """Store exchanges, so many at once, and return how long their prompts and answers took."""
+    """Store some exchanges at a time, and return how long their prompts and answers took."""
 
     @contextmanager
     def opening() -> Iterator[Store]:

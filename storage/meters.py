@@ -1,4 +1,4 @@
-"""What this process measures, told to whoever counts it. By default nobody does."""
+"""What this process measures, and the protocol of what counts it. By default nothing does."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ class Load:
 
 
 class Meters(Protocol):
-    """Whoever counts. No method raises, waits, or gets content or the name of a tenant.
+    """Counts what a process does. No method raises, waits, or gets content or the name of a tenant.
 
     Records are not told one by one: of many that are written together, there is one flush.
     """

@@ -127,7 +127,7 @@ class DomicileFileSystem(AbstractFileSystem):  # type: ignore[misc] # fsspec has
     modified = created
 
     def rm(self, path: object, *args: object, **options: object) -> NoReturn:
-        """Raise NotImplementedError."""
+        """Refuse, as fsspec expects: erasing is a call of its own."""
         raise NotImplementedError(
             _READ_ONLY.format(what="nothing is removed by its name", instead="Tenant.delete")
         )
@@ -135,7 +135,7 @@ class DomicileFileSystem(AbstractFileSystem):  # type: ignore[misc] # fsspec has
     rm_file = _rm = rm
 
     def cp_file(self, path1: str, path2: str, **options: object) -> NoReturn:
-        """Raise NotImplementedError."""
+        """Refuse, as fsspec expects: a copy would outlive its original."""
         raise NotImplementedError(
             _READ_ONLY.format(
                 what="a copy would not be erased with its original", instead="Tenant.put_file"
@@ -143,18 +143,18 @@ class DomicileFileSystem(AbstractFileSystem):  # type: ignore[misc] # fsspec has
         )
 
     def mv(self, path1: str, path2: str, **options: object) -> NoReturn:
-        """Raise NotImplementedError."""
+        """Refuse, as fsspec expects: the name is sealed in the file."""
         raise NotImplementedError(
             _READ_ONLY.format(what="its name is sealed in it", instead="Tenant.put_file")
         )
 
     def start_transaction(self) -> NoReturn:
-        """Raise NotImplementedError."""
+        """Refuse, as fsspec expects: each file is stored by itself."""
         raise NotImplementedError(_NO_TRANSACTION)
 
     @property
     def transaction(self) -> NoReturn:
-        """Raise NotImplementedError."""
+        """Refuse, as fsspec expects: each file is stored by itself."""
         raise NotImplementedError(_NO_TRANSACTION)
 
     def _open(

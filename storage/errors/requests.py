@@ -78,7 +78,7 @@ class AnswerFull(InvalidRequest):
 
 
 class MetadataConflict(InvalidRequest):
-    """The metadata of the record was replaced by somebody else."""
+    """Another call has replaced the metadata of the record."""
 
     http_status = 409
     usual_advice = "Read the record again, and replace what it has now."

@@ -62,8 +62,16 @@ _FORM: Final = {
 
 def routes(settings: ServiceSettings) -> APIRouter:
     """Return the routes of files."""
-    router, room = APIRouter(prefix="/v1/files", tags=["Files"]), Room()
+    router = APIRouter(prefix="/v1/files", tags=["Files"])
     (stored_as,) = set(settings.purposes.values())
+    _add_creation(router, settings)
+    _add_listing(router, settings, stored_as)
+    _add_routes_of_one(router, stored_as)
+    return router
+
+
+def _add_creation(router: APIRouter, settings: ServiceSettings) -> None:
+    room = Room()
 
     @router.post("", openapi_extra=_FORM)
     async def create(
@@ -88,6 +96,8 @@ def routes(settings: ServiceSettings) -> APIRouter:
             minted, until = await _minted(caller, data_class, idempotency_key, lasts)
             return await _store(caller, form, purpose, minted, until)
 
+
+def _add_listing(router: APIRouter, settings: ServiceSettings, stored_as: DataClass) -> None:
     @router.get("")
     async def list_files(
         caller: Reader,
@@ -110,6 +120,8 @@ def routes(settings: ServiceSettings) -> APIRouter:
         )
         return page_of(files, has_more=has_more)
 
+
+def _add_routes_of_one(router: APIRouter, stored_as: DataClass) -> None:
     @router.get("/{file_id}")
     async def retrieve(caller: Reader, file_id: str) -> FileObject:
         """Return what is known of a file."""
@@ -131,8 +143,6 @@ def routes(settings: ServiceSettings) -> APIRouter:
         """Return the content of a file, or one range of it."""
         found = _parsed(file_id, stored_as)
         return await _content(request, caller, found)
-
-    return router
 
 
 async def _minted(
